@@ -1,0 +1,18 @@
+//! The adapters of Maestro Auth: each behind a feature of its own, each proven by the contract kit of the ports.
+//!
+//! **Invariant:** nothing here knows a use case or the web. Adapters meet each other only in `app/wire.rs`.
+
+#[cfg(feature = "hashing")]
+pub mod hashing;
+#[cfg(feature = "jose")]
+pub mod jose;
+#[cfg(feature = "memory")]
+pub mod memory;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(feature = "sql")]
+mod sql;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+#[cfg(feature = "system")]
+pub mod system;

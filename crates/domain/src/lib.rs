@@ -1,0 +1,27 @@
+//! Values and rules of Maestro Auth.
+//!
+//! **Invariant:** nothing here does IO, awaits, reads a clock or draws randomness; a value that exists is valid.
+//! Callers bring the time ([`Timestamp`]) and the random bytes that ids are made of.
+
+mod blocklist;
+mod email;
+mod ids;
+mod name;
+mod password;
+mod role;
+mod session;
+mod stored_hash;
+mod timestamp;
+mod user;
+mod violation;
+
+pub use email::Email;
+pub use ids::{SessionId, TenantId, TokenId, UserId};
+pub use name::DisplayName;
+pub use password::{NewPassword, Password, PasswordPolicy};
+pub use role::{Permission, RoleName, Roles};
+pub use session::{NewSession, RefreshCounter, RefreshPolicy, RefreshVerdict, Session};
+pub use stored_hash::{Argon2Params, HashRejected, HashScheme, PasswordHash};
+pub use timestamp::Timestamp;
+pub use user::{Generation, NewUser, PasswordVersion, User};
+pub use violation::Violation;

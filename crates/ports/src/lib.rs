@@ -1,0 +1,65 @@
+//! What the use cases of Maestro Auth ask of the world.
+//!
+//! **One port method is one atomic step.** Expected results are outcome enums, so that a caller must look at each;
+//! `Err` only ever means that the adapter could not do its work. Every MUST of a storage port has a case of the same
+//! name in [`contract`] (feature `contract`), which all storage adapters pass, whoever wrote them.
+//!
+//! **Invariant:** no driver, runtime or web framework is reachable from here; time and ids come in as values.
+
+#![warn(missing_docs)]
+
+#[cfg(feature = "contract")]
+pub mod contract;
+mod error;
+mod hashing;
+mod sessions;
+mod signing;
+mod system;
+mod users;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+pub use error::{StoreError, StoreResult};
+pub use hashing::{HashError, PasswordHasher, Verification};
+pub use sessions::{OpenOutcome, Principal, RotateOutcome, SessionRepository};
+pub use signing::{
+    Algorithm, PublicKey, SignatureCheck, SigningKeyRecord, SigningKeyRepository, TokenSigner, TokenType,
+};
+pub use system::{Clock, Entropy};
+pub use users::{
+    CreateOutcome, Credentials, FirstAdminOutcome, RegisterOutcome, SetActiveOutcome, SetPasswordOutcome,
+    UserRepository,
+};
+
+/// The storage ports of one backend. One value implements them all, since atomicity crosses tables.
+#[derive(Clone)]
+pub struct Stores {
+    /// Users and their passwords.
+    pub users: Arc<dyn UserRepository>,
+    /// Sessions and their refresh token families.
+    pub sessions: Arc<dyn SessionRepository>,
+    /// Signing keys.
+    pub keys: Arc<dyn SigningKeyRepository>,
+    /// Whether the storage answers.
+    pub health: Arc<dyn StoreHealth>,
+}
+
+impl Stores {
+    /// Shares one backend behind all storage ports.
+    pub fn of<S>(store: Arc<S>) -> Self
+    where
+        S: UserRepository + SessionRepository + SigningKeyRepository + StoreHealth + 'static,
+    {
+        Self { users: store.clone(), sessions: store.clone(), keys: store.clone(), health: store }
+    }
+}
+
+/// Whether the storage answers.
+#[async_trait]
+pub trait StoreHealth: Send + Sync {
+    /// Asks the storage for the least it can do.
+    ///
+    /// MUST answer, with `Err` if need be, within the adapter's own time limit: `a_healthy_store_answers`.
+    async fn ping(&self) -> StoreResult<()>;
+}

@@ -1,0 +1,23 @@
+use maestro_auth_domain::Timestamp;
+
+/// The time. A use case reads it once, at its top, and passes it on as a value.
+pub trait Clock: Send + Sync {
+    /// The present instant.
+    fn now(&self) -> Timestamp;
+}
+
+/// Cryptographically secure random bytes.
+pub trait Entropy: Send + Sync {
+    /// Fills `bytes` with fresh randomness.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+impl dyn Entropy {
+    /// A fresh array of random bytes.
+    #[must_use]
+    pub fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.fill(&mut bytes);
+        bytes
+    }
+}
