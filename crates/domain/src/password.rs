@@ -79,15 +79,19 @@ impl PasswordPolicy {
     /// Where bcrypt stops reading.
     pub const BCRYPT_MAX_BYTES: usize = 72;
 
-    /// Accepts `password` as a new one for the account of `email` and `name`.
+    /// Accepts `password` as a new one. `email` and `name` are those of the account, as far as they are known.
     pub fn accept(
         &self,
         password: Password,
-        email: &Email,
-        name: &DisplayName,
+        email: Option<&Email>,
+        name: Option<&DisplayName>,
     ) -> Result<NewPassword, Violation> {
         self.check_length(&password)?;
-        let context = [email.canonical(), email.canonical_local_part(), name.as_str()];
+        let context: Vec<&str> = email
+            .into_iter()
+            .flat_map(|email| [email.canonical(), email.canonical_local_part()])
+            .chain(name.map(DisplayName::as_str))
+            .collect();
         if self.blocklist && blocklist::is_blocked(password.expose(), &context) {
             return Err(Violation::new(
                 "password_blocklisted",
@@ -97,8 +101,7 @@ impl PasswordPolicy {
         Ok(NewPassword(password))
     }
 
-    /// The part of the policy that needs no account beside the password.
-    pub fn check_length(&self, password: &Password) -> Result<(), Violation> {
+    fn check_length(&self, password: &Password) -> Result<(), Violation> {
         if password.expose().chars().count() < self.min_length.max(Self::MIN_LENGTH_FLOOR) {
             return Err(Violation::new(
                 "password_too_short",
@@ -122,7 +125,7 @@ mod tests {
     fn accept(min_length: usize, typed: &str) -> Result<NewPassword, Violation> {
         let policy = PasswordPolicy { min_length, blocklist: true, max_bytes: Password::MAX_BYTES };
         let email = Email::parse("ada@example.com").unwrap();
-        policy.accept(Password::parse(typed)?, &email, &DisplayName::parse("Ada").unwrap())
+        policy.accept(Password::parse(typed)?, Some(&email), Some(&DisplayName::parse("Ada").unwrap()))
     }
 
     #[test]

@@ -1,1 +1,93 @@
+//! The use cases of Maestro Auth: what a user, an operator or another service can ask for, one file each.
+//!
+//! A use case reads the time and draws ids once, at its top; does the slow work (hashing) before it writes; writes by one
+//! atomic port call; and matches on the outcome.
+//!
+//! **Invariant:** no adapter, database driver or web framework is reachable from here.
 
+mod accounts;
+mod authenticate;
+mod bootstrap;
+mod login;
+mod logout;
+mod policy;
+mod refresh;
+mod register;
+mod tokens;
+
+use std::sync::Arc;
+
+use maestro_auth_domain::{NewSession, PasswordPolicy, SessionId, TenantId, Timestamp};
+use maestro_auth_ports::{Clock, Entropy, PasswordHasher, StoreResult, Stores, TokenSigner};
+
+pub use accounts::{AccountError, NewAccount};
+pub use authenticate::AuthenticateError;
+pub use bootstrap::FirstAdmin;
+pub use login::{Login, LoginError};
+pub use logout::{LogoutError, LogoutScope};
+pub use policy::{Policies, RegistrationMode, RegistrationPolicy, TokenPolicy};
+pub use refresh::RefreshError;
+pub use register::{Register, RegisterError};
+use tokens::Tokens;
+pub use tokens::{SignedIn, TokenRejected, is_well_formed_token};
+
+/// All use cases, over the ports that they need.
+pub struct AuthService {
+    stores: Stores,
+    hasher: Arc<dyn PasswordHasher>,
+    tokens: Tokens,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    passwords: PasswordPolicy,
+    registration: RegistrationPolicy,
+}
+
+impl AuthService {
+    #[must_use]
+    pub fn new(
+        stores: Stores,
+        hasher: Arc<dyn PasswordHasher>,
+        signer: Arc<dyn TokenSigner>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        policies: Policies,
+    ) -> Self {
+        Self {
+            stores,
+            hasher,
+            tokens: Tokens::new(signer, policies.tokens),
+            clock,
+            entropy,
+            passwords: policies.passwords,
+            registration: policies.registration,
+        }
+    }
+
+    /// What a new password must fulfil.
+    #[must_use]
+    pub const fn passwords(&self) -> &PasswordPolicy {
+        &self.passwords
+    }
+
+    /// Whether the storage answers.
+    pub async fn check_storage(&self) -> StoreResult<()> {
+        self.stores.health.ping().await
+    }
+
+    /// Forgets up to `limit` sessions whose lifetime, and so that of every token of theirs, is over; says how many.
+    pub async fn forget_expired_sessions(&self, limit: u32) -> StoreResult<u64> {
+        let before = self.clock.now() - self.tokens.policy().leeway;
+        self.stores.sessions.forget_expired(before, limit).await
+    }
+
+    fn new_session(&self, now: Timestamp) -> NewSession {
+        NewSession {
+            id: SessionId::generate(now, self.entropy.bytes()),
+            created_at: now,
+            expires_at: now + self.tokens.policy().session_ttl,
+        }
+    }
+}
+
+/// The tenant that every request belongs to as long as only one exists.
+const TENANT: TenantId = TenantId::DEFAULT;

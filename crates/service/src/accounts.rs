@@ -1,0 +1,89 @@
+use maestro_auth_domain::{DisplayName, Email, NewPassword, NewUser, Roles, User, UserId};
+use maestro_auth_ports::{
+    CreateOutcome, HashError, SetActiveOutcome, SetPasswordOutcome, StoreError, StoreResult,
+};
+use thiserror::Error;
+
+use crate::{AuthService, TENANT};
+
+/// An account that an operator makes.
+#[derive(Debug)]
+pub struct NewAccount {
+    pub email: Email,
+    pub name: DisplayName,
+    pub password: NewPassword,
+    pub roles: Roles,
+}
+
+/// Why an operator's order was not carried out.
+#[derive(Debug, Error)]
+pub enum AccountError {
+    #[error("there is no role of that name")]
+    UnknownRole,
+    #[error("the address belongs to another account")]
+    EmailTaken,
+    #[error("there is no account with that address")]
+    UnknownAccount,
+    #[error("this is the last active admin, who stays")]
+    LastAdmin,
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl AuthService {
+    /// Makes an account with any roles that exist, without signing it in.
+    pub async fn create_account(&self, account: NewAccount) -> Result<User, AccountError> {
+        if !account.roles.iter().all(maestro_auth_domain::RoleName::exists) {
+            return Err(AccountError::UnknownRole);
+        }
+        let user = self.new_user(account).await?;
+        match self.stores.users.create(user).await? {
+            CreateOutcome::Created(user) => Ok(user),
+            CreateOutcome::EmailTaken => Err(AccountError::EmailTaken),
+        }
+    }
+
+    /// Lists accounts in the order of their creation, `limit` after the account `after`.
+    pub async fn list_accounts(&self, after: Option<UserId>, limit: u32) -> StoreResult<Vec<User>> {
+        self.stores.users.list(TENANT, after, limit).await
+    }
+
+    /// Finds an account by its address.
+    pub async fn find_account(&self, email: &Email) -> Result<User, AccountError> {
+        let found = self.stores.users.find_credentials(TENANT, email).await?;
+        Ok(found.ok_or(AccountError::UnknownAccount)?.user)
+    }
+
+    /// Replaces the password of an account and ends all its sessions.
+    pub async fn set_password(&self, user: UserId, password: NewPassword) -> Result<(), AccountError> {
+        let hash = self.hasher.hash(password.into_password()).await?;
+        match self.stores.users.set_password(user, hash).await? {
+            SetPasswordOutcome::Changed => Ok(()),
+            SetPasswordOutcome::Unknown => Err(AccountError::UnknownAccount),
+        }
+    }
+
+    /// Lets an account sign in again, or ends all its sessions and keeps it out.
+    pub async fn set_active(&self, user: UserId, active: bool) -> Result<User, AccountError> {
+        match self.stores.users.set_active(user, active).await? {
+            SetActiveOutcome::Done(user) => Ok(user),
+            SetActiveOutcome::LastAdmin => Err(AccountError::LastAdmin),
+            SetActiveOutcome::Unknown => Err(AccountError::UnknownAccount),
+        }
+    }
+
+    pub(crate) async fn new_user(&self, account: NewAccount) -> Result<NewUser, HashError> {
+        let now = self.clock.now();
+        Ok(NewUser {
+            id: UserId::generate(now, self.entropy.bytes()),
+            tenant: TENANT,
+            email: account.email,
+            name: account.name,
+            roles: account.roles,
+            password_hash: self.hasher.hash(account.password.into_password()).await?,
+            created_at: now,
+        })
+    }
+}

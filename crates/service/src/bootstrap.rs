@@ -1,0 +1,38 @@
+use maestro_auth_domain::{Email, Password};
+use maestro_auth_ports::{FirstAdminOutcome, Verification};
+
+use crate::{AccountError, AuthService, NewAccount, TENANT};
+
+/// What became of the first admin at a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstAdmin {
+    Created,
+    /// There was an admin before, or another instance was faster.
+    AdminExists,
+    /// There is no admin, but an account with this address, which is nobody's to promote.
+    EmailTaken,
+}
+
+impl AuthService {
+    /// Makes `account` the first admin of an installation that has none (SEC-83).
+    pub async fn ensure_first_admin(&self, account: NewAccount) -> Result<FirstAdmin, AccountError> {
+        if let Some(existing) = self.stores.users.find_credentials(TENANT, &account.email).await?
+            && existing.user.roles.contains(&maestro_auth_domain::RoleName::admin())
+        {
+            return Ok(FirstAdmin::AdminExists); // the usual start, without the cost of a hash
+        }
+        let admin = self.new_user(account).await?;
+        Ok(match self.stores.users.create_first_admin(admin).await? {
+            FirstAdminOutcome::Created(_) => FirstAdmin::Created,
+            FirstAdminOutcome::AdminExists => FirstAdmin::AdminExists,
+            FirstAdminOutcome::EmailTaken => FirstAdmin::EmailTaken,
+        })
+    }
+
+    /// Whether this address and password open an account, so that a known default can be refused at the start (SEC-114).
+    pub async fn is_password_of(&self, email: &Email, password: Password) -> Result<bool, AccountError> {
+        let Some(found) = self.stores.users.find_credentials(TENANT, email).await? else { return Ok(false) };
+        let verification = self.hasher.verify(password, Some(found.password_hash)).await?;
+        Ok(matches!(verification, Verification::Match { .. }))
+    }
+}

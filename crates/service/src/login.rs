@@ -1,0 +1,67 @@
+use maestro_auth_domain::{Email, Password, TokenId};
+use maestro_auth_ports::{HashError, OpenOutcome, Principal, StoreError, Verification};
+use thiserror::Error;
+use tokio::time::Instant;
+
+use crate::{AuthService, SignedIn, TENANT};
+
+/// What a user presents to sign in.
+#[derive(Debug)]
+pub struct Login {
+    pub email: Email,
+    pub password: Password,
+}
+
+/// Why nobody was signed in.
+#[derive(Debug, Error)]
+pub enum LoginError {
+    /// The address is unknown, the password wrong, or the account inactive: nobody learns which (SEC-15).
+    #[error("the address or the password is wrong")]
+    InvalidCredentials,
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl AuthService {
+    /// Signs a user in with a new session (SEC-22).
+    ///
+    /// Every refusal does the same work and takes the same time, whatever its reason (SEC-15 to SEC-17): one look-up, one
+    /// verification, then the floor that hides which scheme an old hash was made with.
+    #[tracing::instrument(skip_all)]
+    pub async fn login(&self, request: Login) -> Result<SignedIn, LoginError> {
+        let started = Instant::now();
+        let outcome = self.verify_and_open(request).await;
+        if matches!(outcome, Err(LoginError::InvalidCredentials)) {
+            tokio::time::sleep_until(started + self.hasher.failure_floor()).await;
+        }
+        outcome
+    }
+
+    async fn verify_and_open(&self, request: Login) -> Result<SignedIn, LoginError> {
+        let found = self.stores.users.find_credentials(TENANT, &request.email).await?;
+        let stored_hash = found.as_ref().map(|credentials| credentials.password_hash.clone());
+        let verification = self.hasher.verify(request.password, stored_hash).await?;
+        let (Some(credentials), Verification::Match { upgrade }) = (found, verification) else {
+            return Err(LoginError::InvalidCredentials);
+        };
+
+        let now = self.clock.now();
+        let session = self.new_session(now);
+        let (user, verified) = (credentials.user.id, credentials.password_version);
+        match self.stores.sessions.open(user, verified, upgrade, session).await? {
+            OpenOutcome::Opened(principal) => Ok(self.sign_in(principal, now)?),
+            OpenOutcome::Refused => Err(LoginError::InvalidCredentials),
+        }
+    }
+
+    fn sign_in(
+        &self,
+        principal: Principal,
+        now: maestro_auth_domain::Timestamp,
+    ) -> Result<SignedIn, StoreError> {
+        tracing::info!(user.id = %principal.user.id, session.id = %principal.session.id, "user logged in");
+        self.tokens.issue(principal, TokenId::generate(now, self.entropy.bytes()), now)
+    }
+}

@@ -1,0 +1,58 @@
+use maestro_auth_ports::StoreError;
+
+use crate::authenticate::Standing;
+use crate::{AuthService, AuthenticateError};
+
+/// What a logout ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogoutScope {
+    /// The session of the presented token.
+    ThisSession,
+    /// Every session of the user.
+    Everywhere,
+}
+
+/// Why a logout was refused: as any other request that a token must stand for.
+pub type LogoutError = AuthenticateError;
+
+impl AuthService {
+    /// Ends the session of an access token, or all sessions of its user, before it returns (SEC-61, SEC-62, SEC-64).
+    ///
+    /// Logging out again with the same token succeeds and ends nothing more. An expired token still ends its own session.
+    #[tracing::instrument(skip_all)]
+    pub async fn logout(&self, access_token: &str, scope: LogoutScope) -> Result<(), LogoutError> {
+        match scope {
+            LogoutScope::ThisSession => self.logout_here(access_token).await,
+            LogoutScope::Everywhere => self.logout_everywhere(access_token).await,
+        }
+    }
+
+    async fn logout_here(&self, access_token: &str) -> Result<(), LogoutError> {
+        let now = self.clock.now();
+        let access = self.tokens.check_access_of_any_age(access_token, now).await?;
+        self.stores.sessions.revoke(access.session, now).await?;
+        tracing::info!(user.id = %access.user, session.id = %access.session, "user logged out");
+        Ok(())
+    }
+
+    async fn logout_everywhere(&self, access_token: &str) -> Result<(), LogoutError> {
+        let now = self.clock.now();
+        let access = self.tokens.check_access(access_token, now).await?;
+        match self.standing(&access).await? {
+            Standing::Good(_) => self.end_all_sessions(&access, now).await?,
+            Standing::Ended => {}
+            Standing::Outdated => return Err(LogoutError::Revoked),
+        }
+        Ok(())
+    }
+
+    async fn end_all_sessions(
+        &self,
+        access: &crate::tokens::Access,
+        now: maestro_auth_domain::Timestamp,
+    ) -> Result<(), StoreError> {
+        self.stores.sessions.revoke_all(access.session, now).await?;
+        tracing::info!(user.id = %access.user, "user logged out everywhere");
+        Ok(())
+    }
+}

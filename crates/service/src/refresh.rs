@@ -1,0 +1,59 @@
+use maestro_auth_domain::TokenId;
+use maestro_auth_ports::{RotateOutcome, StoreError};
+use thiserror::Error;
+
+use crate::{AuthService, SignedIn, TokenRejected};
+
+/// Why a refresh token bought nothing.
+#[derive(Debug, Error)]
+pub enum RefreshError {
+    #[error("the refresh token is invalid")]
+    Invalid,
+    #[error("the refresh token has expired")]
+    Expired,
+    #[error("the session has ended")]
+    Revoked,
+    /// The token was spent before; its session has ended for it (RFC 9700 section 4.14.2).
+    #[error("the refresh token was used twice")]
+    Reused,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl AuthService {
+    /// Buys the successor of a refresh token, and an access token for the user as it is now (SEC-49 to SEC-54).
+    #[tracing::instrument(skip_all)]
+    pub async fn refresh(&self, refresh_token: &str) -> Result<SignedIn, RefreshError> {
+        let now = self.clock.now();
+        let token_id = TokenId::generate(now, self.entropy.bytes());
+        let presented = self.tokens.check_refresh(refresh_token, now).await?;
+
+        let policy = self.tokens.policy().refresh;
+        match self.stores.sessions.rotate(presented.session, presented.counter, policy, now).await? {
+            RotateOutcome::Rotated(principal) | RotateOutcome::Replayed(principal)
+                if principal.user.id == presented.user =>
+            {
+                Ok(self.tokens.issue(principal, token_id, now)?)
+            }
+            RotateOutcome::Reused(user) => {
+                tracing::warn!(user.id = %user, session.id = %presented.session, "spent refresh token presented again; session ended");
+                Err(RefreshError::Reused)
+            }
+            RotateOutcome::Ended => Err(RefreshError::Revoked),
+            RotateOutcome::Expired => Err(RefreshError::Expired),
+            RotateOutcome::Unknown | RotateOutcome::Rotated(_) | RotateOutcome::Replayed(_) => {
+                Err(RefreshError::Invalid)
+            }
+        }
+    }
+}
+
+impl From<TokenRejected> for RefreshError {
+    fn from(rejected: TokenRejected) -> Self {
+        match rejected {
+            TokenRejected::Invalid => Self::Invalid,
+            TokenRejected::Expired => Self::Expired,
+            TokenRejected::Store(error) => Self::Store(error),
+        }
+    }
+}

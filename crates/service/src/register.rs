@@ -1,0 +1,75 @@
+use maestro_auth_domain::{DisplayName, Email, NewPassword, NewUser, RoleName, Roles, TokenId, UserId};
+use maestro_auth_ports::{HashError, Principal, RegisterOutcome, StoreError};
+use thiserror::Error;
+
+use crate::{AuthService, RegistrationMode, SignedIn, TENANT};
+
+/// What a stranger fills in.
+#[derive(Debug)]
+pub struct Register {
+    pub email: Email,
+    pub name: DisplayName,
+    pub password: NewPassword,
+    /// `None` asks for the role that new accounts get.
+    pub role: Option<RoleName>,
+}
+
+/// Why a registration was refused.
+#[derive(Debug, Error)]
+pub enum RegisterError {
+    #[error("registration is closed")]
+    Closed,
+    #[error("there is no such role")]
+    UnknownRole,
+    #[error("the role is not one that a registration may ask for")]
+    RoleNotAssignable,
+    #[error("the address is taken")]
+    EmailTaken,
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl AuthService {
+    /// Creates an account and signs it in. Nobody becomes more than the operator lets strangers be (SEC-82, SEC-83).
+    #[tracing::instrument(skip_all)]
+    pub async fn register(&self, request: Register) -> Result<SignedIn, RegisterError> {
+        if self.registration.mode == RegistrationMode::Closed {
+            return Err(RegisterError::Closed);
+        }
+        let role = self.assignable_role(request.role)?;
+        let now = self.clock.now();
+        let id = UserId::generate(now, self.entropy.bytes());
+        let token_id = TokenId::generate(now, self.entropy.bytes());
+        let session = self.new_session(now);
+
+        let user = NewUser {
+            id,
+            tenant: TENANT,
+            email: request.email,
+            name: request.name,
+            roles: Roles::single(role),
+            password_hash: self.hasher.hash(request.password.into_password()).await?,
+            created_at: now,
+        };
+        match self.stores.users.register(user, session).await? {
+            RegisterOutcome::Registered(user, session) => {
+                tracing::info!(user.id = %id, "user registered");
+                Ok(self.tokens.issue(Principal { user, session }, token_id, now)?)
+            }
+            RegisterOutcome::EmailTaken => Err(RegisterError::EmailTaken),
+        }
+    }
+
+    fn assignable_role(&self, asked: Option<RoleName>) -> Result<RoleName, RegisterError> {
+        let Some(role) = asked else { return Ok(RoleName::viewer()) };
+        if !role.exists() {
+            Err(RegisterError::UnknownRole)
+        } else if !self.registration.self_assignable_roles.contains(&role) {
+            Err(RegisterError::RoleNotAssignable)
+        } else {
+            Ok(role)
+        }
+    }
+}
