@@ -1,4 +1,4 @@
-use maestro_auth_domain::{DisplayName, Email, NewPassword, NewUser, Roles, User, UserId};
+use maestro_auth_domain::{DisplayName, Email, NewPassword, NewUser, RoleName, Roles, User, UserId};
 use maestro_auth_ports::{
     CreateOutcome, HashError, SetActiveOutcome, SetPasswordOutcome, StoreError, StoreResult,
 };
@@ -35,7 +35,7 @@ pub enum AccountError {
 impl AuthService {
     /// Makes an account with any roles that exist, without signing it in.
     pub async fn create_account(&self, account: NewAccount) -> Result<User, AccountError> {
-        if !account.roles.iter().all(maestro_auth_domain::RoleName::exists) {
+        if !account.roles.iter().all(RoleName::exists) {
             return Err(AccountError::UnknownRole);
         }
         let user = self.new_user(account).await?;

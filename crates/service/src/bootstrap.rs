@@ -1,4 +1,4 @@
-use maestro_auth_domain::{Email, Password};
+use maestro_auth_domain::{Email, Password, RoleName};
 use maestro_auth_ports::{FirstAdminOutcome, Verification};
 
 use crate::{AccountError, AuthService, NewAccount, TENANT};
@@ -17,7 +17,7 @@ impl AuthService {
     /// Makes `account` the first admin of an installation that has none (SEC-83).
     pub async fn ensure_first_admin(&self, account: NewAccount) -> Result<FirstAdmin, AccountError> {
         if let Some(existing) = self.stores.users.find_credentials(TENANT, &account.email).await?
-            && existing.user.roles.contains(&maestro_auth_domain::RoleName::admin())
+            && existing.user.roles.contains(&RoleName::admin())
         {
             return Ok(FirstAdmin::AdminExists); // the usual start, without the cost of a hash
         }

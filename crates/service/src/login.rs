@@ -1,5 +1,5 @@
 use maestro_auth_domain::{Email, Password, TokenId};
-use maestro_auth_ports::{HashError, OpenOutcome, Principal, StoreError, Verification};
+use maestro_auth_ports::{HashError, OpenOutcome, StoreError, Verification};
 use thiserror::Error;
 use tokio::time::Instant;
 
@@ -48,20 +48,15 @@ impl AuthService {
         };
 
         let now = self.clock.now();
+        let token_id = TokenId::generate(now, self.entropy.bytes());
         let session = self.new_session(now);
         let (user, verified) = (credentials.user.id, credentials.password_version);
         match self.stores.sessions.open(user, verified, upgrade, session).await? {
-            OpenOutcome::Opened(principal) => Ok(self.sign_in(principal, now)?),
+            OpenOutcome::Opened(principal) => {
+                tracing::info!(user.id = %user, session.id = %session.id, "user logged in");
+                Ok(self.tokens.issue(principal, token_id, now)?)
+            }
             OpenOutcome::Refused => Err(LoginError::InvalidCredentials),
         }
-    }
-
-    fn sign_in(
-        &self,
-        principal: Principal,
-        now: maestro_auth_domain::Timestamp,
-    ) -> Result<SignedIn, StoreError> {
-        tracing::info!(user.id = %principal.user.id, session.id = %principal.session.id, "user logged in");
-        self.tokens.issue(principal, TokenId::generate(now, self.entropy.bytes()), now)
     }
 }

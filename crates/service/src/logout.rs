@@ -1,5 +1,3 @@
-use maestro_auth_ports::StoreError;
-
 use crate::authenticate::Standing;
 use crate::{AuthService, AuthenticateError};
 
@@ -39,20 +37,13 @@ impl AuthService {
         let now = self.clock.now();
         let access = self.tokens.check_access(access_token, now).await?;
         match self.standing(&access).await? {
-            Standing::Good(_) => self.end_all_sessions(&access, now).await?,
-            Standing::Ended => {}
-            Standing::Outdated => return Err(LogoutError::Revoked),
+            Standing::Good(_) => {
+                self.stores.sessions.revoke_all(access.session, now).await?;
+                tracing::info!(user.id = %access.user, "user logged out everywhere");
+                Ok(())
+            }
+            Standing::Ended => Ok(()),
+            Standing::Outdated => Err(LogoutError::Revoked),
         }
-        Ok(())
-    }
-
-    async fn end_all_sessions(
-        &self,
-        access: &crate::tokens::Access,
-        now: maestro_auth_domain::Timestamp,
-    ) -> Result<(), StoreError> {
-        self.stores.sessions.revoke_all(access.session, now).await?;
-        tracing::info!(user.id = %access.user, "user logged out everywhere");
-        Ok(())
     }
 }
