@@ -1,0 +1,4 @@
+//! Every storage passes the same cases: `maestro_auth_ports::storage_contract!`.
+
+#[cfg(feature = "memory")]
+mod memory;

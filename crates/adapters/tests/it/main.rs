@@ -1,0 +1,3 @@
+//! The adapters against the contract of the ports.
+
+mod contract;
