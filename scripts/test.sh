@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Runs all tests. Brings what they need (on Debian, as root), starts a throw-away PostgreSQL for them, and stops it.
+#
+#   scripts/test.sh                                    everything
+#   scripts/test.sh -p maestro-auth-ports              what follows goes to `cargo test`
+#   MAESTRO_AUTH_TEST_SKIP=postgres scripts/test.sh    without PostgreSQL, and says so
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+main() {
+    need cargo "" "Rust 1.95 or newer, from https://rustup.rs"
+    need cc gcc "a C compiler"
+    need curl curl "curl"
+    if skipped postgres; then
+        say "MAESTRO_AUTH_TEST_SKIP names postgres: NOTHING IS TESTED ON POSTGRESQL in this run"
+    else
+        has_postgres || install postgresql "PostgreSQL"
+        start_postgres
+    fi
+
+    say "building and running the tests"
+    if (($# > 0)); then
+        cargo test --locked "$@"
+    else
+        cargo test --locked --workspace
+        say "running the README's calls"
+        cargo build --locked --package maestro-auth
+        scripts/readme.sh "${CARGO_TARGET_DIR:-target}/debug/maestro-auth"
+    fi
+    say "all passed"
+}
+
+start_postgres() {
+    folder=$(mktemp -d)
+    trap stop_postgres EXIT
+    MAESTRO_AUTH_TEST_POSTGRES=$(scripts/postgres.sh start "$folder" | tail -n 1)
+    export MAESTRO_AUTH_TEST_POSTGRES
+    say "a throw-away PostgreSQL serves $MAESTRO_AUTH_TEST_POSTGRES"
+}
+
+stop_postgres() {
+    scripts/postgres.sh stop "$folder" immediate || true
+    rm -rf "$folder"
+}
+
+has_postgres() {
+    compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null
+}
+
+skipped() {
+    [[ ",${MAESTRO_AUTH_TEST_SKIP:-}," == *",$1,"* ]]
+}
+
+# Brings a missing command from a Debian package, if there is one.
+need() {
+    local command=$1 package=$2 what=$3
+    command -v "$command" >/dev/null && return
+    [[ -n $package ]] || fail "the tests need $what"
+    install "$package" "$what"
+}
+
+install() {
+    local package=$1 what=$2
+    if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
+        fail "the tests need $what, and only root on Debian can have it installed by this script; install it yourself, or name what to skip in MAESTRO_AUTH_TEST_SKIP"
+    fi
+    say "installing $what (Debian package $package)"
+    apt_get update
+    apt_get install -y --no-install-recommends "$package"
+}
+
+# Waits for another apt-get, and shows what it says only when it fails.
+apt_get() {
+    local log
+    log=$(DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@" 2>&1 </dev/null) || {
+        echo "$log" >&2
+        fail "apt-get $* failed"
+    }
+}
+
+say() {
+    echo "test.sh: $*" >&2
+}
+
+fail() {
+    say "$@"
+    exit 1
+}
+
+main "$@"
