@@ -1,1 +1,119 @@
-//! The contract kit.
+//! The contract kit: proves that a storage keeps every MUST of the storage ports, whoever wrote it.
+//!
+//! [`storage_contract!`](crate::storage_contract) turns each case into a test of its own. A case is a plain function
+//! that gets a storage of its own, still empty, and panics when the storage breaks its MUST. `docs/STORAGE-CONTRACT.md`
+//! tells how to use the kit and what each case means.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a case tells that a storage is wrong by panicking, as an assertion does"
+)]
+
+pub mod crashes;
+pub mod fixtures;
+pub mod health;
+pub mod keys;
+mod race;
+pub mod sessions;
+pub mod users;
+
+use async_trait::async_trait;
+use maestro_auth_domain::TenantId;
+
+use crate::Stores;
+
+/// One empty storage, for one case.
+#[async_trait]
+pub trait StorageUnderTest: Send + Sync {
+    /// Opens another instance over the same data, as a second server process would.
+    ///
+    /// Data live as long as this value: an instance that is opened after all others were dropped must show
+    /// everything that was acknowledged before. A storage that permits one instance at a time gives clones of the open
+    /// one, and opens anew once all are dropped; a storage in memory keeps one and gives clones of it.
+    async fn open(&self) -> Stores;
+
+    /// A tenant beside [`TenantId::DEFAULT`], another one at each call.
+    ///
+    /// A storage that keeps a list of its tenants overrides this and adds the new one to it.
+    async fn another_tenant(&self) -> TenantId {
+        fixtures::tenant()
+    }
+}
+
+/// Makes a test of every case: `storage_contract!(fresh)`, where `fresh` is an `async fn() -> impl StorageUnderTest`.
+///
+/// The calling crate needs `tokio` with the features `macros` and `rt-multi-thread`.
+#[macro_export]
+macro_rules! storage_contract {
+    (@names) => {
+        $crate::storage_contract!(@cases names ())
+    };
+    // The one list of cases, by the module that holds them.
+    (@cases $then:ident $fresh:tt) => {
+        $crate::storage_contract! { @$then $fresh
+            users {
+                one_of_many_concurrent_registrations_wins
+                a_refused_registration_leaves_nothing
+                a_registered_user_is_found_by_any_spelling
+                a_created_user_has_no_session_and_a_unique_address
+                the_first_admin_is_made_once
+                tenants_do_not_see_each_other
+                pages_of_users_are_complete_and_ordered
+                a_new_password_ends_every_session
+                a_deactivated_user_is_out_and_stays_out
+                the_last_active_admin_stays
+                setting_the_same_activity_changes_nothing
+                the_highest_bcrypt_cost_is_known
+            }
+            sessions {
+                a_login_loses_against_a_deactivation
+                a_login_with_the_old_password_loses_against_its_change
+                a_hash_upgrade_leaves_concurrent_logins_alone
+                a_change_is_seen_by_every_instance_at_once
+                concurrent_rotations_have_one_winner
+                reuse_outside_the_grace_ends_the_session
+                the_grace_covers_the_immediate_predecessor_only
+                a_logout_wins_against_concurrent_refreshes
+                an_expired_session_does_not_rotate
+                ending_a_session_twice_is_ending_it_once
+                ending_all_sessions_takes_a_live_one
+                only_expired_sessions_are_forgotten
+            }
+            keys {
+                signing_keys_come_back_as_stored
+                concurrent_first_keys_leave_one
+                another_algorithm_retires_the_former
+                a_rotation_leaves_one_key_without_an_end
+                only_retired_keys_are_forgotten
+            }
+            health {
+                a_healthy_store_answers
+            }
+            crashes {
+                acknowledged_writes_survive_a_reopen
+                an_aborted_caller_leaves_no_half_step
+            }
+        }
+    };
+    (@names () $($port:ident { $($case:ident)* })*) => {
+        [$($(stringify!($case)),*),*]
+    };
+    (@tests ($fresh:path) $($port:ident { $($case:ident)* })*) => {
+        $($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $case() {
+                let storage = $fresh().await;
+                $crate::contract::$port::$case(&storage).await;
+            }
+        )*)*
+    };
+    ($fresh:path) => {
+        $crate::storage_contract! { @cases tests ($fresh) }
+    };
+}
+
+#[cfg(test)]
+mod tests;
