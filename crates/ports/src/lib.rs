@@ -35,8 +35,8 @@ pub use users::{
 /// The storage ports of one backend. One value implements them all, since atomicity crosses tables.
 ///
 /// What a call has acknowledged MUST still be there once every instance was stopped and one is opened again:
-/// `acknowledged_writes_survive_a_reopen`. A caller may go away at any moment: each step MUST then be done or not done,
-/// and the store MUST go on working: `an_aborted_caller_leaves_no_half_step`.
+/// `acknowledged_writes_survive_a_reopen`. A caller may go away at any moment: its step MUST then be done or not
+/// done, in a store that goes on working: `an_aborted_caller_leaves_no_half_step`.
 #[derive(Clone)]
 pub struct Stores {
     /// Users and their passwords.

@@ -72,6 +72,7 @@ pub struct Principal {
 
 /// What became of [`SessionRepository::open`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one a call, and looked at at once")]
 pub enum OpenOutcome {
     /// The session is open, for the user as it is now.
     Opened(Principal),

@@ -72,6 +72,7 @@ pub struct Credentials {
 
 /// What became of a registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one a call, and looked at at once")]
 pub enum RegisterOutcome {
     /// User and session are stored.
     Registered(User, Session),
