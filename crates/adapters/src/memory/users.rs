@@ -79,7 +79,7 @@ impl Users {
         if new.roles.contains(&RoleName::admin()) {
             tenant.admins.insert(new.id);
         }
-        self.count_cost(&new.password_hash);
+        self.count_cost(bcrypt_cost(&new.password_hash));
         let credentials = Credentials {
             password_hash: new.password_hash.clone(),
             password_version: PasswordVersion::FIRST,
@@ -98,19 +98,20 @@ impl Users {
 
     fn replace_hash(&mut self, user: UserId, hash: PasswordHash) {
         let Some(credentials) = self.by_id.get_mut(&user) else { return };
-        let old = std::mem::replace(&mut credentials.password_hash, hash.clone());
-        self.uncount_cost(&old);
-        self.count_cost(&hash);
+        let new_cost = bcrypt_cost(&hash);
+        let old = std::mem::replace(&mut credentials.password_hash, hash);
+        self.uncount_cost(bcrypt_cost(&old));
+        self.count_cost(new_cost);
     }
 
-    fn count_cost(&mut self, hash: &PasswordHash) {
-        if let Some(cost) = bcrypt_cost(hash) {
+    fn count_cost(&mut self, cost: Option<u32>) {
+        if let Some(cost) = cost {
             *self.bcrypt_costs.entry(cost).or_default() += 1;
         }
     }
 
-    fn uncount_cost(&mut self, hash: &PasswordHash) {
-        if let Some(cost) = bcrypt_cost(hash)
+    fn uncount_cost(&mut self, cost: Option<u32>) {
+        if let Some(cost) = cost
             && let Some(count) = self.bcrypt_costs.get_mut(&cost)
         {
             *count -= 1;

@@ -51,7 +51,7 @@ pub async fn one_of_many_concurrent_registrations_wins(storage: &dyn StorageUnde
 pub async fn a_refused_registration_leaves_nothing(storage: &dyn StorageUnderTest) {
     let stores = storage.open().await;
     let first = user();
-    let (stored, _) = register(&stores, first.clone()).await;
+    let (owner, _) = register(&stores, first.clone()).await;
     let second = NewUser { email: first.email.clone(), ..admin() };
     let late_session = session(5);
 
@@ -59,9 +59,9 @@ pub async fn a_refused_registration_leaves_nothing(storage: &dyn StorageUnderTes
 
     assert_eq!(outcome, RegisterOutcome::EmailTaken);
     let found = credentials(&stores, first.tenant, &first.email).await.unwrap();
-    assert_eq!((found.user, found.password_hash), (stored.clone(), first.password_hash));
+    assert_eq!((found.user, found.password_hash), (owner.clone(), first.password_hash));
     assert_eq!(stores.sessions.find_principal(late_session.id).await.unwrap(), None);
-    assert_eq!(stores.users.list(first.tenant, None, 10).await.unwrap(), [stored]);
+    assert_eq!(stores.users.list(first.tenant, None, 10).await.unwrap(), [owner]);
 }
 
 /// What was registered comes back exactly, whichever way the address is typed; the first session is a login.

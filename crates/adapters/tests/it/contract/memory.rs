@@ -15,6 +15,7 @@ impl StorageUnderTest for Memory {
     }
 }
 
+#[expect(clippy::unused_async, reason = "the kit awaits storages that take time to open")]
 async fn fresh() -> Memory {
     Memory(Arc::new(MemoryStore::new()))
 }

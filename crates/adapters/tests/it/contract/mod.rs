@@ -1,4 +1,6 @@
 //! Every storage passes the same cases: `maestro_auth_ports::storage_contract!`.
 
 #[cfg(feature = "memory")]
+mod broken;
+#[cfg(feature = "memory")]
 mod memory;

@@ -1,0 +1,192 @@
+//! The kit bites: storages with one classic mistake each, and the case that must turn red for it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use maestro_auth_adapters::memory::MemoryStore;
+use maestro_auth_domain::{
+    Email, NewSession, NewUser, PasswordHash, PasswordVersion, RefreshCounter, RefreshPolicy, RefreshVerdict,
+    SessionId, TenantId, Timestamp, User, UserId,
+};
+use maestro_auth_ports::contract::{StorageUnderTest, crashes, sessions, users};
+use maestro_auth_ports::{
+    CreateOutcome, Credentials, FirstAdminOutcome, OpenOutcome, Principal, RegisterOutcome, RotateOutcome,
+    SessionRepository, SetActiveOutcome, SetPasswordOutcome, StoreResult, Stores, UserRepository,
+};
+use tokio::task::yield_now;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_registration_that_checks_and_then_inserts_is_caught() {
+    let storage = Broken::new(|stores| Stores {
+        users: Arc::new(BrokenRegister { inner: stores.clone(), mistake: Register::ChecksThenInserts }),
+        ..stores
+    });
+    assert_red(async move { users::one_of_many_concurrent_registrations_wins(&storage).await }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_registration_in_two_steps_is_caught() {
+    let storage = Broken::new(|stores| Stores {
+        users: Arc::new(BrokenRegister { inner: stores.clone(), mistake: Register::TakesTwoSteps }),
+        ..stores
+    });
+    assert_red(async move { crashes::an_aborted_caller_leaves_no_half_step(&storage).await }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_rotation_that_reads_then_checks_then_writes_is_caught() {
+    let storage =
+        Broken::new(|stores| Stores { sessions: Arc::new(BrokenRotate(stores.sessions.clone())), ..stores });
+    assert_red(async move { sessions::concurrent_rotations_have_one_winner(&storage).await }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_storage_that_forgets_when_it_is_closed_is_caught() {
+    assert_red(async { crashes::acknowledged_writes_survive_a_reopen(&Forgetful).await }).await;
+}
+
+/// Demands that the case panics.
+async fn assert_red(case: impl Future<Output = ()> + Send + 'static) {
+    let verdict = tokio::spawn(case).await;
+    assert!(verdict.is_err_and(|error| error.is_panic()), "the case did not notice the mistake");
+}
+
+/// A correct store with a broken port in front.
+struct Broken {
+    store: Arc<MemoryStore>,
+    break_it: fn(Stores) -> Stores,
+}
+
+impl Broken {
+    fn new(break_it: fn(Stores) -> Stores) -> Self {
+        Self { store: Arc::new(MemoryStore::new()), break_it }
+    }
+}
+
+#[async_trait]
+impl StorageUnderTest for Broken {
+    async fn open(&self) -> Stores {
+        (self.break_it)(Stores::of(self.store.clone()))
+    }
+}
+
+struct Forgetful;
+
+#[async_trait]
+impl StorageUnderTest for Forgetful {
+    async fn open(&self) -> Stores {
+        Stores::of(Arc::new(MemoryStore::new()))
+    }
+}
+
+struct BrokenRegister {
+    inner: Stores,
+    mistake: Register,
+}
+
+enum Register {
+    /// Has no unique index: whoever saw the address free is told that it is theirs.
+    ChecksThenInserts,
+    /// Stores the user, and then its session.
+    TakesTwoSteps,
+}
+
+#[async_trait]
+impl UserRepository for BrokenRegister {
+    async fn register(&self, user: NewUser, session: NewSession) -> StoreResult<RegisterOutcome> {
+        let is_taken = self.find_credentials(user.tenant, &user.email).await?.is_some();
+        if is_taken {
+            return Ok(RegisterOutcome::EmailTaken);
+        }
+        yield_now().await;
+        let expected = user.clone().into_user();
+        let registered = RegisterOutcome::Registered(expected.clone(), session.open_for(&expected));
+        match self.mistake {
+            Register::ChecksThenInserts => drop(self.inner.users.register(user, session).await?),
+            Register::TakesTwoSteps => {
+                self.inner.users.create(user).await?;
+                yield_now().await;
+                self.inner.sessions.open(expected.id, PasswordVersion::FIRST, None, session).await?;
+            }
+        }
+        Ok(registered)
+    }
+
+    async fn create(&self, user: NewUser) -> StoreResult<CreateOutcome> {
+        self.inner.users.create(user).await
+    }
+
+    async fn create_first_admin(&self, admin: NewUser) -> StoreResult<FirstAdminOutcome> {
+        self.inner.users.create_first_admin(admin).await
+    }
+
+    async fn find_credentials(&self, tenant: TenantId, email: &Email) -> StoreResult<Option<Credentials>> {
+        self.inner.users.find_credentials(tenant, email).await
+    }
+
+    async fn list(&self, tenant: TenantId, after: Option<UserId>, limit: u32) -> StoreResult<Vec<User>> {
+        self.inner.users.list(tenant, after, limit).await
+    }
+
+    async fn set_password(&self, user: UserId, hash: PasswordHash) -> StoreResult<SetPasswordOutcome> {
+        self.inner.users.set_password(user, hash).await
+    }
+
+    async fn set_active(&self, user: UserId, active: bool) -> StoreResult<SetActiveOutcome> {
+        self.inner.users.set_active(user, active).await
+    }
+
+    async fn highest_bcrypt_cost(&self) -> StoreResult<Option<u32>> {
+        self.inner.users.highest_bcrypt_cost().await
+    }
+}
+
+struct BrokenRotate(Arc<dyn SessionRepository>);
+
+#[async_trait]
+impl SessionRepository for BrokenRotate {
+    async fn rotate(
+        &self,
+        session: SessionId,
+        presented: RefreshCounter,
+        policy: RefreshPolicy,
+        now: Timestamp,
+    ) -> StoreResult<RotateOutcome> {
+        let Some(Principal { user, session: read }) = self.0.find_principal(session).await? else {
+            return Ok(RotateOutcome::Unknown);
+        };
+        if read.judge(&user, presented, &policy, now) != RefreshVerdict::Rotate {
+            return self.0.rotate(session, presented, policy, now).await;
+        }
+        yield_now().await;
+        // Writes whatever the counter is by now: the statement does not name the state that it expects.
+        let current = self.0.find_principal(session).await?.map_or(presented, |now| now.session.counter);
+        self.0.rotate(session, current, policy, now).await
+    }
+
+    async fn open(
+        &self,
+        user: UserId,
+        verified: PasswordVersion,
+        upgrade: Option<PasswordHash>,
+        session: NewSession,
+    ) -> StoreResult<OpenOutcome> {
+        self.0.open(user, verified, upgrade, session).await
+    }
+
+    async fn find_principal(&self, session: SessionId) -> StoreResult<Option<Principal>> {
+        self.0.find_principal(session).await
+    }
+
+    async fn revoke(&self, session: SessionId, now: Timestamp) -> StoreResult<()> {
+        self.0.revoke(session, now).await
+    }
+
+    async fn revoke_all(&self, by: SessionId, now: Timestamp) -> StoreResult<()> {
+        self.0.revoke_all(by, now).await
+    }
+
+    async fn forget_expired(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {
+        self.0.forget_expired(before, limit).await
+    }
+}
