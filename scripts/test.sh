@@ -8,13 +8,14 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 main() {
-    need cargo "" "Rust 1.95 or newer, from https://rustup.rs"
-    need cc gcc "a C compiler"
-    need curl curl "curl"
+    command -v cargo >/dev/null || fail "the tests need Rust 1.95 or newer, from https://rustup.rs"
+    command -v cc >/dev/null || install "a C compiler" gcc libc6-dev
+    command -v curl >/dev/null || install "curl" curl
+    [[ -x /bin/kill ]] || install "the command kill" procps
     if skipped postgres; then
         say "MAESTRO_AUTH_TEST_SKIP names postgres: NOTHING IS TESTED ON POSTGRESQL in this run"
     else
-        has_postgres || install postgresql "PostgreSQL"
+        has_postgres || install "PostgreSQL" postgresql
         start_postgres
     fi
 
@@ -51,22 +52,14 @@ skipped() {
     [[ ",${MAESTRO_AUTH_TEST_SKIP:-}," == *",$1,"* ]]
 }
 
-# Brings a missing command from a Debian package, if there is one.
-need() {
-    local command=$1 package=$2 what=$3
-    command -v "$command" >/dev/null && return
-    [[ -n $package ]] || fail "the tests need $what"
-    install "$package" "$what"
-}
-
 install() {
-    local package=$1 what=$2
+    local what=$1 packages=("${@:2}")
     if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
         fail "the tests need $what, and only root on Debian can have it installed by this script; install it yourself, or name what to skip in MAESTRO_AUTH_TEST_SKIP"
     fi
-    say "installing $what (Debian package $package)"
+    say "installing $what (Debian: ${packages[*]})"
     apt_get update
-    apt_get install -y --no-install-recommends "$package"
+    apt_get install -y --no-install-recommends "${packages[@]}"
 }
 
 # Waits for another apt-get, and shows what it says only when it fails.
