@@ -15,6 +15,7 @@ main() {
     arrow maestro-auth-service "domain ports" "adapters"
     arrow maestro-auth-adapters "domain ports" ""
     arrow maestro-auth "domain ports service adapters" ""
+    arrow maestro-auth-benches "" ""
     arrow maestro-auth-fuzz "domain service" ""
     every_member_has_an_arrow
 

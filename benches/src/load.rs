@@ -1,0 +1,109 @@
+//! Closed-loop load: every connection has one request under way at most.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow, ensure};
+
+use crate::http::Connection;
+use crate::machine;
+use crate::statistics::median;
+
+/// What one client thread found.
+pub(crate) struct Throughput {
+    pub(crate) answers: u32,
+    pub(crate) elapsed: Duration,
+}
+
+impl Throughput {
+    pub(crate) fn per_second(&self) -> f64 {
+        f64::from(self.answers) / self.elapsed.as_secs_f64()
+    }
+}
+
+/// Loads a server from the other core for about `duration`, with two groups of connections in turns: while the answers of
+/// one group are read, the requests of the other wait at the server, so that it is never idle.
+///
+/// There is no event loop, and two system calls a request, so this costs less than any server that it loads.
+pub(crate) fn in_turns(address: &str, request: &[u8], duration: Duration) -> Result<Throughput> {
+    thread::scope(|scope| scope.spawn(|| take_turns(address, request, duration)).join())
+        .map_err(|_| anyhow!("a client panicked"))?
+}
+
+fn take_turns(address: &str, request: &[u8], duration: Duration) -> Result<Throughput> {
+    const GROUP: usize = 16;
+
+    machine::move_to_load_core()?;
+    let mut groups = [open(address, GROUP)?, open(address, GROUP)?];
+    let (started, mut answers) = (Instant::now(), 0);
+    send(&mut groups[0], request)?;
+    while started.elapsed() < duration {
+        send(&mut groups[1], request)?;
+        answers += receive(&mut groups[0])?;
+        groups.swap(0, 1);
+    }
+    answers += receive(&mut groups[0])?;
+    Ok(Throughput { answers, elapsed: started.elapsed() })
+}
+
+fn open(address: &str, count: usize) -> Result<Vec<Connection>> {
+    (0..count).map(|_| Connection::open(address)).collect()
+}
+
+fn send(group: &mut [Connection], request: &[u8]) -> Result<()> {
+    group.iter_mut().try_for_each(|connection| connection.send(request))
+}
+
+fn receive(group: &mut [Connection]) -> Result<u32> {
+    let mut answers = 0;
+    for connection in group {
+        let (status, body) = connection.receive()?;
+        ensure!(status == 200, "{status}: {}", String::from_utf8_lossy(body));
+        answers += 1;
+    }
+    Ok(answers)
+}
+
+/// For slow requests: a thread for each of `clients`, each asking again as soon as it is answered.
+pub(crate) fn side_by_side(
+    address: &str,
+    request: &[u8],
+    clients: usize,
+    duration: Duration,
+) -> Result<Throughput> {
+    let started = Instant::now();
+    let counts: Vec<Result<u32>> = thread::scope(|scope| {
+        let ask_on = || -> Result<u32> {
+            let (mut connection, mut answers) = (Connection::open(address)?, 0);
+            while started.elapsed() < duration {
+                connection.ask(request, 200)?;
+                answers += 1;
+            }
+            Ok(answers)
+        };
+        let threads: Vec<_> = (0..clients).map(|_| scope.spawn(ask_on)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| Err(anyhow!("a client panicked"))))
+            .collect()
+    });
+    let elapsed = started.elapsed();
+    let answers = counts.into_iter().sum::<Result<u32>>()?;
+    Ok(Throughput { answers, elapsed })
+}
+
+/// The median latency in milliseconds of `count` requests, one after the other.
+pub(crate) fn one_by_one(connection: &mut Connection, request: &[u8], count: u32) -> Result<f64> {
+    let mut latencies = Vec::new();
+    for _ in 0..count {
+        latencies.push(latency(connection, request, 200)?);
+    }
+    Ok(median(&latencies))
+}
+
+/// The latency of one request in milliseconds.
+pub(crate) fn latency(connection: &mut Connection, request: &[u8], expected: u16) -> Result<f64> {
+    let started = Instant::now();
+    connection.ask(request, expected)?;
+    Ok(started.elapsed().as_secs_f64() * 1e3)
+}

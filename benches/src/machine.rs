@@ -1,0 +1,49 @@
+//! What the kernel says of processes, and where threads run.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rustix::thread::{CpuSet, sched_setaffinity};
+
+/// The core that servers under load are pinned to.
+pub(crate) const SERVER_CORE: usize = 0;
+/// The core that the load comes from.
+const LOAD_CORE: usize = 1;
+
+/// How many cores this process may use.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Keeps the calling thread away from the server's core.
+pub(crate) fn move_to_load_core() -> Result<()> {
+    let mut cores = CpuSet::new();
+    cores.set(LOAD_CORE);
+    sched_setaffinity(None, &cores).context("this bench needs two cores")
+}
+
+/// Lowers the calling thread to the priority that the server hashes at.
+pub(crate) fn lower_priority() -> Result<()> {
+    rustix::process::setpriority_process(None, 19).context("lowering the priority")
+}
+
+/// The processor time that a process has used so far, in user and kernel.
+pub(crate) fn cpu_time(pid: u32) -> Result<Duration> {
+    const TICKS_PER_SECOND: u64 = 100; // USER_HZ, the same on every Linux
+
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let (_, after_name) = stat.rsplit_once(')').context("/proc/PID/stat has a name in it")?;
+    let mut fields = after_name.split_whitespace().skip(11);
+    let user: u64 = fields.next().context("utime")?.parse()?;
+    let system: u64 = fields.next().context("stime")?.parse()?;
+    Ok(Duration::from_millis((user + system) * 1_000 / TICKS_PER_SECOND))
+}
+
+/// What a process has resident, in MiB.
+pub(crate) fn resident_mib(pid: u32) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+    let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib / 1024.0)
+}
