@@ -1,0 +1,222 @@
+//! The one middleware: what holds for every request and every answer, whatever happens in between.
+
+use std::future::{Future, Ready, ready};
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::body::BoxBody;
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::error::InternalError;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::{Error, HttpResponse};
+use futures_util::FutureExt;
+use tracing::{Instrument, Span};
+
+use super::request_id::{self, RequestId, RequestIds};
+use super::{ApiError, ErrorCode, problem};
+
+/// Gives each request its id, span, and an answer even if its handler panics; writes errors as problems; and puts the
+/// security headers on every answer (SEC-104, SEC-105, REL-38).
+pub(super) struct Boundary {
+    pub request_ids: Arc<RequestIds>,
+    pub hsts: bool,
+}
+
+impl<S> Transform<S, ServiceRequest> for Boundary
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
+{
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type Transform = BoundaryService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        let request_ids = Arc::clone(&self.request_ids);
+        ready(Ok(BoundaryService { service: Rc::new(service), request_ids, hsts: self.hsts }))
+    }
+}
+
+pub(super) struct BoundaryService<S> {
+    service: Rc<S>,
+    request_ids: Arc<RequestIds>,
+    hsts: bool,
+}
+
+impl<S> Service<ServiceRequest> for BoundaryService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
+{
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>>>>;
+
+    forward_ready!(service);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let started = Instant::now();
+        let service = Rc::clone(&self.service);
+        let request_id = self.request_ids.of(request.headers());
+        let hsts = self.hsts;
+        let span = span(&request, &request_id);
+
+        Box::pin(async move {
+            let handled = AssertUnwindSafe(async move { service.call(request).await }).catch_unwind();
+            let outcome = handled.instrument(span.clone()).await;
+            span.in_scope(|| answer(outcome, request_id, hsts, started))
+        })
+    }
+}
+
+/// The span that every log line of a request stands in: no query, no address, nothing that a user typed but the id.
+fn span(request: &ServiceRequest, request_id: &RequestId) -> Span {
+    tracing::info_span!(
+        "request",
+        http.method = request.method().as_str(),
+        http.route = request.match_pattern().as_deref().unwrap_or("unmatched"),
+        request.id = request_id.as_str(),
+    )
+}
+
+type Outcome = std::thread::Result<Result<ServiceResponse<BoxBody>, Error>>;
+
+fn answer(
+    outcome: Outcome,
+    request_id: RequestId,
+    hsts: bool,
+    started: Instant,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let mut answered = match outcome {
+        Ok(Ok(response)) => match response.response().error().map(|error| refusal(error, &request_id)) {
+            Some(refused) => Ok(response.into_response(refused)),
+            None => Ok(response),
+        },
+        Ok(Err(error)) => Err(refusal(&error, &request_id)),
+        // The panic hook has told the log what happened; its message is not for the client.
+        Err(_panic) => {
+            let error = ApiError::new(ErrorCode::InternalError).caused_by("the handler panicked");
+            problem::log(&error);
+            Err(problem::render(&error, request_id.as_str()))
+        }
+    };
+
+    let head = match &mut answered {
+        Ok(response) => response.response_mut().head_mut(),
+        Err(response) => response.head_mut(),
+    };
+    secure(&mut head.headers, request_id, hsts);
+    tracing::debug!(
+        http.status = head.status.as_u16(),
+        latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        "request answered"
+    );
+    answered.map_err(|response| InternalError::from_response("answered at the boundary", response).into())
+}
+
+fn refusal(error: &Error, request_id: &RequestId) -> HttpResponse {
+    let of_framework;
+    let error = if let Some(error) = error.as_error::<ApiError>() {
+        error
+    } else {
+        of_framework = ApiError::of_framework(error);
+        &of_framework
+    };
+    problem::log(error);
+    problem::render(error, request_id.as_str())
+}
+
+const ALWAYS: [(HeaderName, HeaderValue); 2] = [
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+];
+const UNLESS_SET: [(HeaderName, HeaderValue); 2] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+];
+const TWO_YEARS: HeaderValue = HeaderValue::from_static("max-age=63072000");
+
+fn secure(headers: &mut HeaderMap, request_id: RequestId, hsts: bool) {
+    headers.insert(request_id::HEADER, request_id.into_header());
+    for (name, value) in ALWAYS {
+        headers.insert(name, value);
+    }
+    for (name, value) in UNLESS_SET {
+        if !headers.contains_key(&name) {
+            headers.insert(name, value);
+        }
+    }
+    if hsts {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, TWO_YEARS);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::{TestRequest, call_service, init_service, read_body_json, try_call_service};
+    use actix_web::{App, web};
+    use serde_json::Value;
+
+    use super::super::request_id::tests::request_ids;
+    use super::*;
+
+    fn boundary(hsts: bool) -> Boundary {
+        Boundary { request_ids: request_ids(), hsts }
+    }
+
+    async fn panicking() -> HttpResponse {
+        panic!("a canary that stays inside")
+    }
+
+    async fn failing() -> Result<HttpResponse, ApiError> {
+        Err(ApiError::new(ErrorCode::Overloaded).caused_by("a canary that stays inside"))
+    }
+
+    #[actix_web::test]
+    async fn rel_38_a_panic_is_a_500_and_the_next_request_is_served() {
+        let app =
+            init_service(App::new().route("/boom", web::get().to(panicking)).wrap(boundary(false))).await;
+        for _ in 0..2 {
+            let request = TestRequest::get().uri("/boom").to_request();
+            let error = try_call_service(&app, request).await.unwrap_err();
+            let response = error.error_response();
+            assert_eq!(response.status(), 500);
+            assert!(response.headers().contains_key("x-request-id"));
+            let body = actix_web::body::to_bytes(response.into_body()).await.ok().unwrap();
+            let problem: Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(problem["code"], "internal_error");
+            assert!(!problem.to_string().contains("canary"));
+        }
+    }
+
+    #[actix_web::test]
+    async fn an_error_is_a_problem_that_keeps_its_cause_to_itself() {
+        let app = init_service(App::new().route("/fail", web::get().to(failing)).wrap(boundary(true))).await;
+        let request = TestRequest::get().uri("/fail").insert_header(("x-request-id", "mine")).to_request();
+        let response = call_service(&app, request).await;
+        let expected = [
+            ("content-type", "application/problem+json"),
+            ("retry-after", "2"),
+            ("x-request-id", "mine"),
+            ("cache-control", "no-store"),
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+            ("strict-transport-security", "max-age=63072000"),
+        ];
+        for (name, value) in expected {
+            assert_eq!(response.headers().get(name).unwrap(), value, "{name}");
+        }
+        let problem: Value = read_body_json(response).await;
+        assert_eq!(
+            problem,
+            serde_json::json!({
+                "type": "/docs/errors#overloaded", "title": "Overloaded", "status": 503, "code": "overloaded",
+                "detail": "The server has too much to do at the moment.", "request_id": "mine",
+            })
+        );
+    }
+}

@@ -1,0 +1,38 @@
+use std::future::Future;
+use std::time::Duration;
+
+use super::{ApiError, ErrorCode};
+
+/// How long a use case may take before its client gets a 503 instead of silence (REL-05).
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Awaits a use case, and gives up when it takes too long.
+///
+/// Giving up drops its future. That is safe at any point: a storage drives what it has begun to its end in a task of its
+/// own, and a write that nobody heard of is one that the client may simply ask for again.
+pub(super) async fn in_time<T, E>(work: impl Future<Output = Result<T, E>>) -> Result<T, ApiError>
+where
+    ApiError: From<E>,
+{
+    match tokio::time::timeout(DEADLINE, work).await {
+        Ok(outcome) => outcome.map_err(ApiError::from),
+        Err(elapsed) => Err(ApiError::new(ErrorCode::StorageUnavailable).caused_by(elapsed)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use maestro_auth_ports::StoreError;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn rel_05_a_hanging_storage_is_a_503_after_five_seconds() {
+        let started = tokio::time::Instant::now();
+        let error = in_time(pending::<Result<(), StoreError>>()).await.unwrap_err();
+        assert_eq!(error.code, ErrorCode::StorageUnavailable);
+        assert_eq!(started.elapsed(), DEADLINE);
+    }
+}

@@ -1,0 +1,68 @@
+//! The HTTP layer: requests in, use cases called, answers out.
+//!
+//! A handler parses, calls one use case, and renders. **Invariant:** no storage, driver or adapter is reachable from
+//! here; what a route needs comes in by [`HttpState`].
+
+mod accept;
+mod bearer;
+mod body;
+mod boundary;
+mod deadline;
+mod error;
+mod error_code;
+mod fields;
+mod json;
+mod openapi;
+mod problem;
+mod readiness;
+mod request_id;
+mod router;
+mod routes;
+
+use std::sync::Arc;
+
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::{App, Error, web};
+use maestro_auth_ports::TokenSigner;
+use maestro_auth_service::AuthService;
+
+use self::boundary::Boundary;
+use self::deadline::in_time;
+pub(crate) use self::error::ApiError;
+pub use self::error_code::ErrorCode;
+use self::fields::Fields;
+pub use self::openapi::openapi_json;
+pub use self::readiness::Readiness;
+pub use self::request_id::RequestIds;
+use self::router::Router;
+
+/// What the routes work with; one for all workers.
+pub struct HttpState {
+    pub auth: Arc<AuthService>,
+    pub signer: Arc<dyn TokenSigner>,
+    pub readiness: Arc<Readiness>,
+    pub request_ids: Arc<RequestIds>,
+    /// Whether to tell browsers to come back by HTTPS only: when the public URL is an HTTPS one.
+    pub hsts: bool,
+}
+
+/// The whole application over `state`, for one worker or one test.
+pub fn app(
+    state: Arc<HttpState>,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<BoxBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    let boundary = Boundary { request_ids: Arc::clone(&state.request_ids), hsts: state.hsts };
+    App::new()
+        .app_data(web::Data::from(state))
+        .configure(|config| routes::register(&mut Router::new(config)))
+        .default_service(web::to(router::not_found))
+        .wrap(boundary)
+}

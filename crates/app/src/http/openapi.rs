@@ -1,0 +1,183 @@
+//! The `OpenAPI` document: put together from the handlers' own annotations, and held to the registered routes by a test.
+
+mod problems;
+
+use std::sync::LazyLock;
+
+pub(super) use problems::{
+    AssetProblems, BearerProblems, HealthProblems, LoginProblems, LogoutProblems, ReadyProblems,
+    RefreshProblems, RegisterProblems,
+};
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{ObjectBuilder, RefOr, Type};
+use utoipa::{Modify, OpenApi};
+
+use super::problem::Problem;
+use super::routes::{accounts, docs, health, keys, sessions};
+use super::{ErrorCode, error::FieldError};
+
+/// The document as JSON.
+#[must_use]
+pub fn openapi_json() -> String {
+    static DOCUMENT: LazyLock<String> =
+        LazyLock::new(|| Document::openapi().to_pretty_json().unwrap_or_default());
+    DOCUMENT.clone()
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Maestro Auth",
+        description = "Registers users, signs them in, and tells other services who they are.\n\n\
+            Every error is a problem after RFC 9457 with a stable `code`; `/docs/errors` explains them. Every answer carries \
+            `X-Request-Id`, taken over from the request when it is 1–64 characters of `A-Z`, `a-z`, `0-9`, `.`, `_`, `-`. \
+            An unknown path is 404 `not_found`, a method that a path does not take 405 `method_not_allowed` with `Allow`.",
+        license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),
+    ),
+    paths(
+        accounts::register, sessions::login, sessions::refresh, sessions::logout, accounts::me, health::health,
+        keys::jwks, health::livez, health::readyz, docs::openapi, docs::page, docs::errors, docs::asset,
+    ),
+    components(schemas(Problem, FieldError)),
+    tags(
+        (name = "authentication", description = "Accounts, sessions and their tokens"),
+        (name = "keys", description = "What other services check tokens with"),
+        (name = "operations", description = "For load balancers and orchestrators"),
+        (name = "documentation", description = "This document, and pages about it"),
+    ),
+    modifiers(&BearerScheme, &OnEveryAnswer),
+)]
+struct Document;
+
+struct BearerScheme;
+
+impl Modify for BearerScheme {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let mut bearer = Http::new(HttpAuthScheme::Bearer);
+        bearer.bearer_format = Some("JWT".to_owned());
+        bearer.description = Some("An access token; for `/refresh`, a refresh token.".to_owned());
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("bearerAuth", SecurityScheme::Http(bearer));
+    }
+}
+
+/// What holds for every operation, so that no handler repeats it.
+struct OnEveryAnswer;
+
+impl Modify for OnEveryAnswer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for item in document.paths.paths.values_mut() {
+            for operation in operations(item) {
+                let negotiated = operation.responses.responses.values().any(answers_in_json);
+                let common = if negotiated {
+                    &[ErrorCode::NotAcceptable, ErrorCode::InternalError][..]
+                } else {
+                    &[ErrorCode::InternalError]
+                };
+                operation.responses.responses.extend(problems::responses(common));
+                operation.responses.responses.values_mut().for_each(add_request_id);
+            }
+        }
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.post].into_iter().flatten()
+}
+
+fn answers_in_json(response: &RefOr<utoipa::openapi::Response>) -> bool {
+    matches!(response, RefOr::T(response) if response.content.contains_key("application/json"))
+}
+
+fn add_request_id(response: &mut RefOr<utoipa::openapi::Response>) {
+    let RefOr::T(response) = response else { return };
+    let id = ObjectBuilder::new().schema_type(Type::String).max_length(Some(64)).build();
+    let header = HeaderBuilder::new()
+        .schema(Some(id))
+        .description(Some("The id of this request in the server's log."))
+        .build();
+    response.headers.insert("X-Request-Id".to_owned(), RefOr::T(header));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use actix_web::App;
+    use actix_web::http::Method;
+    use serde_json::Value;
+
+    use super::super::router::Router;
+    use super::super::routes;
+    use super::*;
+
+    fn document() -> Value {
+        serde_json::from_str(&openapi_json()).unwrap()
+    }
+
+    fn registered() -> BTreeSet<(String, String)> {
+        let mut registered = Vec::new();
+        let _app = App::new().configure(|config| {
+            let mut router = Router::new(config);
+            routes::register(&mut router);
+            registered = router.registered();
+        });
+        let name = |path: &str, method: Method| (path.to_owned(), method.as_str().to_ascii_lowercase());
+        registered
+            .into_iter()
+            .flat_map(|(path, methods)| methods.into_iter().map(move |method| name(path, method)))
+            .filter(|(_, method)| method != "head") // the companion of every GET
+            .collect()
+    }
+
+    #[test]
+    fn the_document_lists_every_route_and_nothing_else() {
+        let document = document();
+        assert_eq!(document["openapi"], "3.1.0");
+        let documented: BTreeSet<(String, String)> = document["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .flat_map(|(path, item)| {
+                item.as_object().unwrap().keys().map(move |method| (path.clone(), method.clone()))
+            })
+            .collect();
+        assert_eq!(documented, registered());
+    }
+
+    #[test]
+    fn every_answer_is_described_and_every_error_is_a_problem() {
+        for (path, item) in document()["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                for (status, response) in operation["responses"].as_object().unwrap() {
+                    let place = format!("{method} {path} {status}");
+                    assert!(response["headers"]["X-Request-Id"].is_object(), "{place}");
+                    if status.as_str() >= "400" {
+                        let schema = &response["content"]["application/problem+json"]["schema"]["$ref"];
+                        assert_eq!(schema, "#/components/schemas/Problem", "{place}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn request_bodies_take_no_other_fields() {
+        for name in ["Register", "Login", "Refresh", "Logout"] {
+            assert_eq!(document()["components"]["schemas"][name]["additionalProperties"], false, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_error_code_is_explained_in_the_manual() {
+        let manual = include_str!("../../../../docs/API.md");
+        for code in ErrorCode::ALL {
+            let row = format!("| {} `{}` |", code.status().as_u16(), code.as_str());
+            assert!(manual.contains(&row), "docs/API.md lacks {row}");
+        }
+    }
+}
