@@ -1,4 +1,4 @@
-//! The cases of [`Stores`](crate::Stores) as a whole: what outlives a stop, and a caller that goes away.
+//! The cases of [`Stores`] as a whole: what outlives a stop, and a caller that goes away.
 
 use std::pin::pin;
 use std::task::Poll;

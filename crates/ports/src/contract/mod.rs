@@ -20,6 +20,8 @@ mod race;
 pub mod sessions;
 pub mod users;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use maestro_auth_domain::TenantId;
 
@@ -41,6 +43,13 @@ pub trait StorageUnderTest: Send + Sync {
     async fn another_tenant(&self) -> TenantId {
         fixtures::tenant()
     }
+}
+
+/// Runs a case, and panics when it has not ended after two minutes: a storage that blocks itself is red, not endless.
+pub async fn within_time(case: impl Future<Output = ()>) {
+    tokio::time::timeout(Duration::from_mins(2), case)
+        .await
+        .expect("the case did not end within two minutes");
 }
 
 /// Makes a test of every case: `storage_contract!(fresh)`, where `fresh` is an `async fn() -> impl StorageUnderTest`.
@@ -106,7 +115,7 @@ macro_rules! storage_contract {
             #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $case() {
                 let storage = $fresh().await;
-                $crate::contract::$port::$case(&storage).await;
+                $crate::contract::within_time($crate::contract::$port::$case(&storage)).await;
             }
         )*)*
     };

@@ -332,12 +332,18 @@ pub async fn the_highest_bcrypt_cost_is_known(storage: &dyn StorageUnderTest) {
     assert_eq!(highest().await, None);
 
     let (ten, _) = register(&stores, with_hash(bcrypt_hash(10))).await;
+    let also_ten = create(&stores, with_hash(bcrypt_hash(10))).await;
     let twelve = create(&stores, with_hash(bcrypt_hash(12))).await;
     assert_eq!(highest().await, Some(12));
     stores.users.set_password(twelve.id, bcrypt_hash(4)).await.unwrap();
     assert_eq!(highest().await, Some(10));
     stores.sessions.open(ten.id, PasswordVersion::FIRST, Some(argon2_hash()), session(1)).await.unwrap();
+    assert_eq!(highest().await, Some(10), "one of two hashes of this cost is left");
+    stores.users.set_password(also_ten.id, argon2_hash()).await.unwrap();
     assert_eq!(highest().await, Some(4));
+    let upgrade = Some(argon2_hash());
+    let refused = stores.sessions.open(twelve.id, PasswordVersion::FIRST, upgrade, session(1)).await.unwrap();
+    assert_eq!((refused, highest().await), (OpenOutcome::Refused, Some(4)));
     stores.users.set_password(twelve.id, argon2_hash()).await.unwrap();
     assert_eq!(highest().await, None);
 }

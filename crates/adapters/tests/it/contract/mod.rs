@@ -4,3 +4,4 @@
 mod broken;
 #[cfg(feature = "memory")]
 mod memory;
+mod page;
