@@ -3,5 +3,7 @@
 #[cfg(feature = "memory")]
 mod broken;
 #[cfg(feature = "memory")]
+mod failing;
+#[cfg(feature = "memory")]
 mod memory;
 mod page;
