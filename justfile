@@ -20,6 +20,10 @@ lint:
 readme:
     scripts/readme.sh
 
+# Measures the goals of docs/PERFORMANCE.md; `just bench s1` measures one
+bench *args:
+    cargo run --release --locked --package maestro-auth-benches -- {{args}}
+
 # Builds the documentation of all crates
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
