@@ -19,7 +19,7 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 /// Builds the release binary of the server.
 pub(crate) fn build() -> Result<()> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(workspace()).args(["build", "--release", "--package", "maestro-auth"]);
+    cargo.current_dir(workspace()).args(["build", "--release", "--locked", "--package", "maestro-auth"]);
     ensure!(cargo.status()?.success(), "cargo build failed");
     Ok(())
 }

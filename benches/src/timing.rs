@@ -38,7 +38,7 @@ pub(crate) fn measure(report: &mut Report) -> Result<()> {
     }
     server.stop()?;
     for n in 0..ACCOUNTS {
-        operate(&storage, &["user", "deactivate", &format!("inactive-{n}@example.com")])?;
+        operate(&storage, &["user", "deactivate", "--email", &format!("inactive-{n}@example.com")])?;
     }
 
     let server = Server::start(&storage, &[])?;

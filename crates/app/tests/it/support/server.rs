@@ -13,6 +13,7 @@ pub struct Server {
     child: Child,
     pub base: String,
     pub http: reqwest::Client,
+    before: String,
     log: mpsc::Receiver<String>,
 }
 
@@ -48,7 +49,7 @@ impl Server {
                     .pool_max_idle_per_host(256)
                     .build()
                     .expect("a client");
-                return Ok(Self { child, base, http, log });
+                return Ok(Self { child, base, http, before: printed, log });
             }
             printed.push_str(&line);
             printed.push('\n');
@@ -57,6 +58,16 @@ impl Server {
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> &str {
+        self.base.trim_start_matches("http://")
+    }
+
+    /// Everything that the server printed before it began to listen.
+    pub fn printed_at_start(&self) -> &str {
+        &self.before
     }
 
     /// Everything that the server has printed since it began to listen, or since this was last asked.
