@@ -7,3 +7,7 @@ mod failing;
 #[cfg(feature = "memory")]
 mod memory;
 mod page;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;

@@ -1,0 +1,133 @@
+use std::fmt;
+
+use maestro_auth_domain::{
+    Generation, PasswordHash, PasswordVersion, RefreshCounter, Roles, SessionId, TenantId, Timestamp, UserId,
+};
+use sqlx::error::BoxDynError;
+use sqlx::{Arguments, Database, Encode, Type};
+use uuid::Uuid;
+
+/// One statement of SQL with its parameters.
+#[derive(Debug)]
+pub struct Statement {
+    pub(crate) sql: &'static str,
+    values: Values,
+}
+
+/// The values of the parameters `$1`, `$2`, …
+#[derive(Clone, Default)]
+pub(crate) struct Values(Vec<Value>);
+
+/// The value of one parameter.
+#[derive(Clone)]
+pub(crate) enum Value {
+    Id(Uuid),
+    Text(Option<String>),
+    Number(Option<i64>),
+    Flag(bool),
+    Bytes(Vec<u8>),
+}
+
+/// What a port method does, all or nothing.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) statements: Vec<Statement>,
+    /// Whether doing it twice is the same as doing it once, so that a lost connection may be forgiven.
+    pub(crate) only_reads: bool,
+}
+
+impl Step {
+    pub(crate) fn read(statement: Statement) -> Self {
+        Self { statements: vec![statement], only_reads: true }
+    }
+
+    /// More than one statement run in one transaction.
+    pub(crate) fn write(statements: impl IntoIterator<Item = Statement>) -> Self {
+        Self { statements: statements.into_iter().collect(), only_reads: false }
+    }
+}
+
+impl Statement {
+    pub(crate) fn new(sql: &'static str) -> Self {
+        Self { sql, values: Values::default() }
+    }
+
+    pub(crate) fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.0.push(value.into());
+        self
+    }
+
+    /// The values in the form that a driver takes.
+    pub(crate) fn arguments<DB: Database>(&self) -> Result<DB::Arguments, BoxDynError>
+    where
+        Uuid: for<'q> Encode<'q, DB> + Type<DB>,
+        Option<String>: for<'q> Encode<'q, DB> + Type<DB>,
+        Option<i64>: for<'q> Encode<'q, DB> + Type<DB>,
+        bool: for<'q> Encode<'q, DB> + Type<DB>,
+        Vec<u8>: for<'q> Encode<'q, DB> + Type<DB>,
+    {
+        let mut arguments = DB::Arguments::default();
+        for value in self.values.0.clone() {
+            match value {
+                Value::Id(id) => arguments.add(id),
+                Value::Text(text) => arguments.add(text),
+                Value::Number(number) => arguments.add(number),
+                Value::Flag(flag) => arguments.add(flag),
+                Value::Bytes(bytes) => arguments.add(bytes),
+            }?;
+        }
+        Ok(arguments)
+    }
+}
+
+impl Values {
+    pub(crate) fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.0.push(value.into());
+        self
+    }
+
+    pub(crate) fn for_one(self, sql: &'static str) -> Statement {
+        Statement { sql, values: self }
+    }
+
+    /// The same values for each statement of a step.
+    pub(crate) fn for_each(self, sqls: &'static [&'static str]) -> impl Iterator<Item = Statement> {
+        sqls.iter().map(move |sql| self.clone().for_one(sql))
+    }
+}
+
+/// Values stay out of logs: among them are addresses and password hashes.
+impl fmt::Debug for Values {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} values", self.0.len())
+    }
+}
+
+macro_rules! values {
+    ($($from:ty => |$value:ident| $into:expr;)*) => {
+        $(impl From<$from> for Value {
+            fn from($value: $from) -> Self {
+                $into
+            }
+        })*
+    };
+}
+
+values! {
+    UserId => |id| Self::Id(id.as_uuid());
+    SessionId => |id| Self::Id(id.as_uuid());
+    TenantId => |id| Self::Id(id.as_uuid());
+    &str => |text| Self::Text(Some(text.to_owned()));
+    &Roles => |roles| Self::Text(Some(roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(" ")));
+    &PasswordHash => |hash| hash.as_str().into();
+    Option<&PasswordHash> => |hash| Self::Text(hash.map(|hash| hash.as_str().to_owned()));
+    Timestamp => |instant| instant.unix_micros().into();
+    Option<Timestamp> => |instant| Self::Number(instant.map(Timestamp::unix_micros));
+    Generation => |generation| generation.number().into();
+    PasswordVersion => |version| version.number().into();
+    RefreshCounter => |counter| counter.number().into();
+    i64 => |number| Self::Number(Some(number));
+    u32 => |number| Self::Number(Some(number.into()));
+    bool => |flag| Self::Flag(flag);
+    &[u8] => |bytes| Self::Bytes(bytes.to_vec());
+}

@@ -1,0 +1,35 @@
+-- Times are microseconds since the Unix epoch, in both dialects. Addresses are compared in the canonical form that the
+-- server computes, byte by byte, never by a rule of the database.
+
+CREATE TABLE tenants (
+    id   BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    name TEXT NOT NULL
+) STRICT;
+
+INSERT INTO tenants (id, name) VALUES (x'00000000000000000000000000000001', 'default');
+
+CREATE TABLE users (
+    id               BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    tenant_id        BLOB NOT NULL REFERENCES tenants (id),
+    email            TEXT NOT NULL,
+    email_canonical  TEXT NOT NULL,
+    name             TEXT NOT NULL,
+    roles            TEXT NOT NULL CHECK (roles <> ''), -- separated by spaces, the primary one first
+    is_active        INTEGER NOT NULL CHECK (is_active IN (0, 1)),
+    email_verified   INTEGER NOT NULL CHECK (email_verified IN (0, 1)),
+    created_at       INTEGER NOT NULL,
+    last_login_at    INTEGER,
+    generation       INTEGER NOT NULL,
+    session_floor    INTEGER NOT NULL CHECK (session_floor <= generation),
+    password_hash    TEXT NOT NULL,
+    password_version INTEGER NOT NULL,
+    UNIQUE (tenant_id, email_canonical)
+) STRICT;
+
+CREATE INDEX users_admins ON users (tenant_id) WHERE (' ' || roles || ' ') LIKE '% admin %';
+
+-- The bcrypt hashes that are ever computed, so that the highest cost is one step away at a million users.
+CREATE INDEX users_bcrypt_cost ON users (substr(password_hash, 5, 2))
+    WHERE substr(password_hash, 1, 4) IN ('$2a$', '$2b$', '$2y$')
+    AND substr(password_hash, 5, 2) IN ('04', '05', '06', '07', '08', '09', '10', '11', '12', '13', '14', '15')
+    AND length(password_hash) = 60;
