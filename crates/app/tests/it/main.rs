@@ -1,6 +1,10 @@
 //! Black-box tests: the server as its users meet it, over HTTP, on every storage.
 
+#![expect(unreachable_pub, reason = "nothing is outside of a test binary")]
+
+mod corpus;
 mod crash;
+mod endpoints;
 mod faults;
 mod keys;
 mod lifecycle;

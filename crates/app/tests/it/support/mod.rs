@@ -1,7 +1,10 @@
 //! Starts the real binary and talks to it.
 
+mod answer;
 mod claims;
 mod cluster;
+pub mod database;
+pub mod forge;
 mod limits;
 mod operator;
 mod people;
@@ -9,11 +12,15 @@ pub mod raw;
 mod server;
 mod storage;
 mod turns;
+mod upkeep;
+pub mod wire;
 
-pub use claims::{claims, key_id};
+pub use answer::{Answer, OPENAPI};
+pub use claims::{claims, key_id, token_header};
 pub use cluster::Cluster;
 pub use limits::{allow_open_files, memory_mib};
 pub use operator::{operate, operated, refused};
 pub use people::{PASSWORD, SignedIn, code, logged_in, patiently, registered};
 pub use server::{Server, command};
 pub use storage::Storage;
+pub use upkeep::{operated_around, set_active};

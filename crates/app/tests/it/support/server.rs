@@ -1,6 +1,6 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use reqwest::Response;
@@ -14,7 +14,8 @@ pub struct Server {
     pub base: String,
     pub http: reqwest::Client,
     before: String,
-    log: mpsc::Receiver<String>,
+    /// A lock around it, so that a server can be shared between tasks.
+    log: Mutex<mpsc::Receiver<String>>,
 }
 
 impl Server {
@@ -49,7 +50,7 @@ impl Server {
                     .pool_max_idle_per_host(256)
                     .build()
                     .expect("a client");
-                return Ok(Self { child, base, http, before: printed, log });
+                return Ok(Self { child, base, http, before: printed, log: Mutex::new(log) });
             }
             printed.push_str(&line);
             printed.push('\n');
@@ -72,7 +73,7 @@ impl Server {
 
     /// Everything that the server has printed since it began to listen, or since this was last asked.
     pub fn printed(&self) -> String {
-        self.log.try_iter().map(|line| line + "\n").collect()
+        self.log.lock().expect("no panic").try_iter().map(|line| line + "\n").collect()
     }
 
     /// SIGKILL, as a crash.
