@@ -53,9 +53,9 @@ struct Idle<D: Dialect> {
 }
 
 /// Firewalls forget idle connections, so we do before.
-const MAX_IDLE: Duration = Duration::from_secs(5 * 60);
+const MAX_IDLE: Duration = Duration::from_mins(5);
 /// After a failover, the address may mean another machine.
-const MAX_AGE: Duration = Duration::from_secs(30 * 60);
+const MAX_AGE: Duration = Duration::from_mins(30);
 const MAX_RETRIES: u32 = 3;
 
 impl<D: Dialect> Lane<D> {
@@ -74,13 +74,11 @@ impl<D: Dialect> Lane<D> {
         let lane = Arc::clone(self);
         let task = tokio::spawn(async move {
             let _held_to_the_end = permit;
-            match timeout_at(deadline, lane.run_with_retries(&step)).await {
-                Ok(result) => result.map_err(StoreError::unavailable),
-                Err(_) => {
-                    lane.close_idle();
-                    Err(StoreError::unavailable("the database did not answer in time"))
-                }
+            if let Ok(result) = timeout_at(deadline, lane.run_with_retries(&step)).await {
+                return result.map_err(StoreError::unavailable);
             }
+            lane.close_idle();
+            Err(StoreError::unavailable("the database did not answer in time"))
         });
         task.await.unwrap_or_else(|gone| Err(StoreError::unavailable(gone)))
     }

@@ -103,9 +103,10 @@ impl<D: Dialect> SqlStore<D> {
     pub async fn migration_status(&self) -> Result<Vec<MigrationStatus>, MigrationError> {
         let mut connection = self.writes.connect().await.map_err(MigrationError::Unavailable)?;
         let exists = D::fetch(&mut connection, &Statement::new(D::HAS_MIGRATIONS)).await;
-        let mut applied = match exists.map_err(MigrationError::Unavailable)?.is_empty() {
-            true => Vec::new(),
-            false => connection.list_applied_migrations(TABLE).await.map_err(reason)?,
+        let mut applied = if exists.map_err(MigrationError::Unavailable)?.is_empty() {
+            Vec::new()
+        } else {
+            connection.list_applied_migrations(TABLE).await.map_err(reason)?
         };
         let mut statuses: Vec<_> = known::<D>()
             .into_iter()

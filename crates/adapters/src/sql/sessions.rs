@@ -105,11 +105,10 @@ impl<D: Dialect> SessionRepository for SqlStore<D> {
                 return Ok(RotateOutcome::Unknown);
             };
             match seen.session.judge(&seen.user, presented, &policy, now) {
-                RefreshVerdict::Rotate => {} // it changed in between: look again
                 RefreshVerdict::Reuse if self.revoke_as_seen(&seen.session, now).await? => {
                     return Ok(RotateOutcome::Reused(seen.user.id));
                 }
-                RefreshVerdict::Reuse => {} // likewise
+                RefreshVerdict::Rotate | RefreshVerdict::Reuse => {} // it changed in between: look again
                 RefreshVerdict::Replay => return Ok(RotateOutcome::Replayed(seen)),
                 RefreshVerdict::Ended => return Ok(RotateOutcome::Ended),
                 RefreshVerdict::Expired => return Ok(RotateOutcome::Expired),

@@ -1,7 +1,8 @@
 use std::fmt;
 
 use maestro_auth_domain::{
-    Generation, PasswordHash, PasswordVersion, RefreshCounter, Roles, SessionId, TenantId, Timestamp, UserId,
+    Generation, PasswordHash, PasswordVersion, RefreshCounter, RoleName, Roles, SessionId, TenantId,
+    Timestamp, UserId,
 };
 use sqlx::error::BoxDynError;
 use sqlx::{Arguments, Database, Encode, Type};
@@ -118,7 +119,7 @@ values! {
     SessionId => |id| Self::Id(id.as_uuid());
     TenantId => |id| Self::Id(id.as_uuid());
     &str => |text| Self::Text(Some(text.to_owned()));
-    &Roles => |roles| Self::Text(Some(roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(" ")));
+    &Roles => |roles| Self::Text(Some(roles.iter().map(RoleName::as_str).collect::<Vec<_>>().join(" ")));
     &PasswordHash => |hash| hash.as_str().into();
     Option<&PasswordHash> => |hash| Self::Text(hash.map(|hash| hash.as_str().to_owned()));
     Timestamp => |instant| instant.unix_micros().into();

@@ -84,9 +84,10 @@ impl<D: Dialect> UserRepository for SqlStore<D> {
         let session = session.open_for(&user);
         let values = with_session(user_values(&user, &hash), &session);
         let stored = self.write_all(values.for_each(D::REGISTER)).await.map(last)?;
-        Ok(match stored.is_empty() {
-            true => RegisterOutcome::EmailTaken,
-            false => RegisterOutcome::Registered(user, session),
+        Ok(if stored.is_empty() {
+            RegisterOutcome::EmailTaken
+        } else {
+            RegisterOutcome::Registered(user, session)
         })
     }
 
@@ -94,10 +95,7 @@ impl<D: Dialect> UserRepository for SqlStore<D> {
         let hash = new.password_hash.clone();
         let user = new.into_user();
         let stored = self.write(user_values(&user, &hash).for_one(CREATE)).await?;
-        Ok(match stored.is_empty() {
-            true => CreateOutcome::EmailTaken,
-            false => CreateOutcome::Created(user),
-        })
+        Ok(if stored.is_empty() { CreateOutcome::EmailTaken } else { CreateOutcome::Created(user) })
     }
 
     async fn create_first_admin(&self, admin: NewUser) -> StoreResult<FirstAdminOutcome> {
@@ -127,10 +125,7 @@ impl<D: Dialect> UserRepository for SqlStore<D> {
 
     async fn set_password(&self, user: UserId, hash: PasswordHash) -> StoreResult<SetPasswordOutcome> {
         let changed = self.write(Statement::new(SET_PASSWORD).bind(user).bind(&hash)).await?;
-        Ok(match changed.is_empty() {
-            true => SetPasswordOutcome::Unknown,
-            false => SetPasswordOutcome::Changed,
-        })
+        Ok(if changed.is_empty() { SetPasswordOutcome::Unknown } else { SetPasswordOutcome::Changed })
     }
 
     /// The lock decides which of two deactivations comes first, so that the second one sees who is left.

@@ -1,3 +1,11 @@
-//! The adapters against the contract of the ports.
+//! The adapters against the contract of the ports, and against what only they can meet.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod contract;
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+mod migrations;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
