@@ -1,6 +1,8 @@
 //! Black-box tests: the server as its users meet it, over HTTP, on every storage.
 
 #![expect(unreachable_pub, reason = "nothing is outside of a test binary")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::large_futures, reason = "a test may be as large as its story")]
 
 mod corpus;
 mod crash;

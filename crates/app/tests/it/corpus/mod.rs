@@ -97,7 +97,7 @@ async fn play(case: &Case, stage: &mut Stage, played: &mut Played) {
         match stage.send(request).await {
             Ok(reply) if reply.status == 201 => stage.registered += 1,
             Ok(reply) if reply.status >= 500 => {
-                complain(format!("the setup was answered with {}", reply.status))
+                complain(format!("the setup was answered with {}", reply.status));
             }
             Ok(_) => {}
             Err(error) => complain(error),

@@ -1,9 +1,10 @@
 //! A server with one account, on which the cases play.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::net::TcpListener;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -113,15 +114,6 @@ impl Stage {
         self.trap.accept().is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the test speaks for another issuer, which has a clock too"
-    )]
-    pub(super) fn unix_now(&self) -> i64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-        i64::try_from(since.as_secs()).expect("before the end of time")
-    }
-
     /// The JSON body of a request, with its placeholders filled in.
     pub(super) fn json_of(&self, request: &Request) -> Option<Value> {
         let body = request.body.as_ref().filter(|body| body.is_object())?;
@@ -141,14 +133,14 @@ impl Stage {
         let mut head =
             format!("{} {} HTTP/1.1\r\nConnection: close\r\n", request.method, self.filled(&request.path));
         if !request.headers.contains_key("Host") {
-            head.push_str(&format!("Host: {}\r\n", self.address));
+            let _ = write!(head, "Host: {}\r\n", self.address);
         }
         if body.is_some() && !request.headers.contains_key("Content-Type") {
             head.push_str("Content-Type: application/json\r\n");
         }
         for (name, value) in &request.headers {
             for value in self.header_values(value) {
-                head.push_str(&format!("{name}: {value}\r\n"));
+                let _ = write!(head, "{name}: {value}\r\n");
             }
         }
         let body = body.unwrap_or_default();

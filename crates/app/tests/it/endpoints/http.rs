@@ -125,9 +125,9 @@ async fn sec_105_browsers_are_held_to_https_once_the_public_url_is_https() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_openapi_document_lists_every_route_and_the_server_serves_it() {
     let server = Server::start(&Storage::memory(), &[]);
-    let served = Answer::to_get(&server, "/openapi.json", None).await.ok(200);
-    assert_eq!(served.body, *OPENAPI);
-    assert!(served.body["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
+    let document = Answer::to_get(&server, "/openapi.json", None).await.ok(200);
+    assert_eq!(document.body, *OPENAPI);
+    assert!(document.body["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
 
     let mut documented = Vec::new();
     for (path, operations) in OPENAPI["paths"].as_object().expect("paths") {

@@ -153,7 +153,7 @@ fn with_bearer(request: RequestBuilder, token: Option<&str>) -> RequestBuilder {
     }
 }
 
-/// The OpenAPI document, as the binary prints and serves it.
+/// The `OpenAPI` document, as the binary prints and serves it.
 pub static OPENAPI: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(&maestro_auth::http::openapi_json()).expect("JSON"));
 
