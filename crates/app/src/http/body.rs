@@ -97,8 +97,11 @@ fn is_utf8_charset(parameter: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+
     use actix_web::test::TestRequest;
     use actix_web::{FromRequest, web};
+    use futures_util::Stream;
 
     use super::*;
 
@@ -141,6 +144,19 @@ mod tests {
         assert_eq!(code("application/json", padded(MAX_BYTES)).await, None);
         let over = code("application/json", padded(MAX_BYTES + 1)).await;
         assert_eq!(over, Some(ErrorCode::PayloadTooLarge));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rel_32_a_body_that_does_not_arrive_is_given_up_after_ten_seconds() {
+        let silent = futures_util::stream::pending::<Result<web::Bytes, PayloadError>>();
+        let mut payload = actix_web::dev::Payload::from(Box::pin(silent) as Pin<Box<dyn Stream<Item = _>>>);
+        let request = TestRequest::post().to_http_request();
+        let payload = Payload::from_request(&request, &mut payload).await.unwrap();
+
+        let started = tokio::time::Instant::now();
+        let error = optional(&request, payload).await.err().unwrap();
+        assert_eq!((error.code, started.elapsed()), (ErrorCode::RequestTimeout, READ_TIMEOUT));
+        assert!(error.closes_connection());
     }
 
     #[actix_web::test]

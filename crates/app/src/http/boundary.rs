@@ -16,6 +16,7 @@ use futures_util::FutureExt;
 use tracing::{Instrument, Span};
 
 use super::request_id::{self, RequestId, RequestIds};
+use super::unread::ChunkedBody;
 use super::{ApiError, ErrorCode, problem};
 
 /// Gives each request its id, span, and an answer even if its handler panics; writes errors as problems; and puts the
@@ -57,17 +58,20 @@ where
 
     forward_ready!(service);
 
-    fn call(&self, request: ServiceRequest) -> Self::Future {
-        let started = Instant::now();
+    fn call(&self, mut request: ServiceRequest) -> Self::Future {
+        let passage = Passage {
+            started: Instant::now(),
+            request_id: self.request_ids.of(request.headers()),
+            unread: ChunkedBody::of(&mut request),
+            hsts: self.hsts,
+        };
+        let span = span(&request, &passage.request_id);
         let service = Rc::clone(&self.service);
-        let request_id = self.request_ids.of(request.headers());
-        let hsts = self.hsts;
-        let span = span(&request, &request_id);
 
         Box::pin(async move {
             let handled = AssertUnwindSafe(async move { service.call(request).await }).catch_unwind();
             let outcome = handled.instrument(span.clone()).await;
-            span.in_scope(|| answer(outcome, request_id, hsts, started))
+            span.in_scope(|| passage.answer(outcome))
         })
     }
 }
@@ -84,37 +88,47 @@ fn span(request: &ServiceRequest, request_id: &RequestId) -> Span {
 
 type Outcome = std::thread::Result<Result<ServiceResponse<BoxBody>, Error>>;
 
-fn answer(
-    outcome: Outcome,
-    request_id: RequestId,
-    hsts: bool,
+/// What a request needs on its way out.
+struct Passage {
     started: Instant,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let mut answered = match outcome {
-        Ok(Ok(response)) => match response.response().error().map(|error| refusal(error, &request_id)) {
-            Some(refused) => Ok(response.into_response(refused)),
-            None => Ok(response),
-        },
-        Ok(Err(error)) => Err(refusal(&error, &request_id)),
-        // The panic hook has told the log what happened; its message is not for the client.
-        Err(_panic) => {
-            let error = ApiError::new(ErrorCode::InternalError).caused_by("the handler panicked");
-            problem::log(&error);
-            Err(problem::render(&error, request_id.as_str()))
-        }
-    };
+    request_id: RequestId,
+    unread: Option<ChunkedBody>,
+    hsts: bool,
+}
 
-    let head = match &mut answered {
-        Ok(response) => response.response_mut().head_mut(),
-        Err(response) => response.head_mut(),
-    };
-    secure(&mut head.headers, request_id, hsts);
-    tracing::debug!(
-        http.status = head.status.as_u16(),
-        latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
-        "request answered"
-    );
-    answered.map_err(|response| InternalError::from_response("answered at the boundary", response).into())
+impl Passage {
+    fn answer(self, outcome: Outcome) -> Result<ServiceResponse<BoxBody>, Error> {
+        let refused = match outcome {
+            Ok(Ok(response)) => {
+                let (request, response) = response.into_parts();
+                let refused = response.error().map(|error| refusal(error, &self.request_id));
+                return Ok(ServiceResponse::new(request, self.finish(refused.unwrap_or(response))));
+            }
+            Ok(Err(error)) => refusal(&error, &self.request_id),
+            Err(_panic) => self.after_panic(),
+        };
+        Err(InternalError::from_response("answered at the boundary", self.finish(refused)).into())
+    }
+
+    /// The panic hook has told the log what happened; its message is not for the client.
+    fn after_panic(&self) -> HttpResponse {
+        let error = ApiError::new(ErrorCode::InternalError).caused_by("the handler panicked");
+        problem::log(&error);
+        problem::render(&error, self.request_id.as_str())
+    }
+
+    fn finish(self, mut response: HttpResponse) -> HttpResponse {
+        secure(response.headers_mut(), self.request_id, self.hsts);
+        tracing::debug!(
+            http.status = response.status().as_u16(),
+            latency_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            "request answered"
+        );
+        match self.unread {
+            Some(unread) => response.map_body(|_, body| unread.held_by(body)),
+            None => response,
+        }
+    }
 }
 
 fn refusal(error: &Error, request_id: &RequestId) -> HttpResponse {

@@ -18,6 +18,7 @@ mod readiness;
 mod request_id;
 mod router;
 mod routes;
+mod unread;
 
 use std::sync::Arc;
 
