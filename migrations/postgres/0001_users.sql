@@ -26,6 +26,7 @@ CREATE TABLE users (
     UNIQUE (tenant_id, email_canonical)
 ) WITH (fillfactor = 90); -- room for a login to note its time without touching an index
 
+CREATE INDEX users_pages ON users (tenant_id, id);
 CREATE INDEX users_admins ON users (tenant_id) WHERE (' ' || roles || ' ') LIKE '% admin %';
 
 -- The bcrypt hashes that are ever computed, so that the highest cost is one step away at a million users.

@@ -13,6 +13,7 @@ mod template;
 
 use std::env;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, Write};
 use std::thread;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -82,7 +83,9 @@ impl Drop for PostgresDatabase {
 
 fn server() -> Option<PgConnectOptions> {
     if env::var(SKIP).is_ok_and(|names| names.split(',').any(|name| name.trim() == "postgres")) {
-        eprintln!("SKIPPED, as {SKIP} demands: this test needs PostgreSQL");
+        // Not `eprintln!`, which the test harness hides when a test passes.
+        writeln!(io::stderr(), "SKIPPED, as {SKIP} demands: this test needs PostgreSQL")
+            .expect("stderr is open");
         return None;
     }
     let url = env::var(SERVER).unwrap_or_else(|_| {
