@@ -15,12 +15,12 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 use crate::config::{LogFormat, LogSettings};
 
 /// Logs to stdout from now on, panics too: what a server does.
-pub fn log_to_stdout(settings: &LogSettings) {
+pub(crate) fn log_to_stdout(settings: &LogSettings) {
     start(layer(settings.format, io::stdout, io::stdout().is_terminal()), settings.filter.as_str());
 }
 
 /// Logs warnings to stderr from now on, since stdout is for what a command was asked for.
-pub fn log_warnings_to_stderr() {
+pub(crate) fn log_warnings_to_stderr() {
     start(layer(LogFormat::Text, io::stderr, io::stderr().is_terminal()), "warn");
 }
 

@@ -1,0 +1,116 @@
+//! The command line. Each command is a function that writes what was asked for to `out` and fails with one line.
+
+mod check_config;
+mod healthcheck;
+mod key;
+mod migrate;
+mod password_input;
+mod user;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+
+use crate::application::Application;
+use crate::config::Settings;
+use crate::failure::Failure;
+use crate::{http, telemetry};
+
+/// The Maestro authentication server.
+#[derive(Debug, Parser)]
+#[command(name = "maestro-auth", version, about, max_term_width = 100)]
+struct Cli {
+    /// A TOML file with settings, read after config/default.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server; this is also what happens without a command
+    Serve,
+    /// Bring the storage to the schema of this version
+    Migrate {
+        #[command(subcommand)]
+        action: Option<migrate::Action>,
+    },
+    /// Check the settings and print them as they count, with secrets masked
+    CheckConfig,
+    /// Make and manage accounts
+    #[command(subcommand)]
+    User(user::Action),
+    /// List and rotate signing keys
+    #[command(subcommand)]
+    Key(key::Action),
+    /// Print the description of the API that /openapi.json serves
+    Openapi,
+    /// Ask the server on the configured address whether it is ready
+    Healthcheck,
+}
+
+/// Runs the program as its arguments say.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if is_closed_pipe(&failure) => ExitCode::SUCCESS, // as in `maestro-auth user list | head`
+        Err(failure) => {
+            let _ = writeln!(io::stderr().lock(), "{}", failure.line());
+            failure.exit_code()
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<(), Failure> {
+    let config = cli.config.as_deref();
+    let out = &mut io::stdout().lock();
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(config),
+        Command::Openapi => print(out, &http::openapi_json()),
+        Command::CheckConfig => check_config::run(&Settings::load(config)?, out),
+        Command::Healthcheck => healthcheck::run(&Settings::load(config)?, out),
+        Command::Migrate { action } => {
+            operate(config, async |settings| migrate::run(settings, action, out).await)
+        }
+        Command::User(action) => operate(config, async |settings| user::run(settings, action, out).await),
+        Command::Key(action) => operate(config, async |settings| key::run(settings, action, out).await),
+    }
+}
+
+fn serve(config: Option<&Path>) -> Result<(), Failure> {
+    let settings = Settings::load(config)?;
+    telemetry::log_to_stdout(&settings.log);
+    runtime()?.block_on(async { Application::build(&settings).await?.run().await })
+}
+
+/// Runs a command that works on the storage.
+fn operate(
+    config: Option<&Path>,
+    command: impl AsyncFnOnce(&Settings) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let settings = Settings::load(config)?;
+    telemetry::log_warnings_to_stderr();
+    runtime()?.block_on(command(&settings))
+}
+
+/// The runtime of what is not a request: the start, the worker, the end. Requests run on actix's own threads.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    Ok(runtime.context("the runtime did not start")?)
+}
+
+fn print(out: &mut impl Write, text: &str) -> Result<(), Failure> {
+    writeln!(out, "{text}").context("the output can't be written")?;
+    Ok(())
+}
+
+fn is_closed_pipe(failure: &Failure) -> bool {
+    let Failure::Runtime(error) = failure else { return false };
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

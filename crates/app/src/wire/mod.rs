@@ -1,0 +1,85 @@
+//! Joins adapters and use cases as the settings say. **Invariant:** no other module of the server names an adapter.
+
+mod encryption_key;
+mod hashing;
+mod keys;
+mod storage;
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use maestro_auth_adapters::system::{OsEntropy, SystemClock};
+use maestro_auth_domain::RefreshPolicy;
+use maestro_auth_ports::{Clock, Entropy};
+use maestro_auth_service::{AuthService, Policies, RegistrationMode, RegistrationPolicy, TokenPolicy};
+
+pub use maestro_auth_adapters::jose::KeyRing;
+pub use maestro_auth_adapters::sqlite::{MigrationState, MigrationStatus};
+
+use self::storage::Storage;
+use crate::config::{self, Settings};
+use crate::failure::Failure;
+use crate::http::RequestIds;
+
+/// The use cases over the adapters that the settings ask for, and what else of them is needed.
+pub struct Wired {
+    pub auth: Arc<AuthService>,
+    pub keys: Arc<KeyRing>,
+    pub request_ids: Arc<RequestIds>,
+}
+
+/// Opens the storage, brings it to the schema of this version, loads the keys and starts the hashing lanes.
+pub async fn build(settings: &Settings) -> Result<Wired, Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
+
+    let storage = Storage::open(&settings.database)?;
+    storage.migrate().await?;
+    let stores = storage.into_stores();
+
+    let keys = keys::open(settings, &stores, &clock, &entropy).await?;
+    let bcrypt_cost = stores.users.highest_bcrypt_cost().await.context("the storage does not answer")?;
+    let hasher = hashing::start(&settings.hashing, bcrypt_cost, Arc::clone(&entropy))?;
+    let request_ids = Arc::new(RequestIds::new(Arc::clone(&clock), &*entropy));
+    let signer = Arc::clone(&keys);
+    let auth = AuthService::new(stores, hasher, signer, clock, entropy, policies(settings));
+    Ok(Wired { auth: Arc::new(auth), keys, request_ids })
+}
+
+/// Brings the storage to the schema of this version, and tells what is applied.
+pub async fn migrate(settings: &Settings) -> Result<Vec<MigrationStatus>, Failure> {
+    let storage = Storage::open(&settings.database)?;
+    storage.migrate().await?;
+    storage.migration_status().await
+}
+
+/// Tells which migrations are applied, and changes nothing.
+pub async fn migration_status(settings: &Settings) -> Result<Vec<MigrationStatus>, Failure> {
+    Storage::open(&settings.database)?.migration_status().await
+}
+
+fn policies(settings: &Settings) -> Policies {
+    let tokens = &settings.tokens;
+    Policies {
+        tokens: TokenPolicy {
+            issuer: tokens.issuer.clone(),
+            audience: tokens.audience.clone(),
+            access_ttl: tokens.access_ttl,
+            refresh: RefreshPolicy { reuse_grace: tokens.reuse_grace, idle_ttl: tokens.refresh_ttl },
+            session_ttl: tokens.session_ttl,
+            leeway: tokens.leeway,
+            include_email: tokens.include_email,
+        },
+        passwords: settings.password.policy(settings.hashing.algorithm),
+        registration: RegistrationPolicy {
+            mode: match settings.registration.mode {
+                config::RegistrationMode::Open => RegistrationMode::Open,
+                // The settings refuse `verified` as long as no mail is sent.
+                config::RegistrationMode::Verified | config::RegistrationMode::Closed => {
+                    RegistrationMode::Closed
+                }
+            },
+            self_assignable_roles: settings.registration.self_assignable_roles.clone(),
+        },
+    }
+}
