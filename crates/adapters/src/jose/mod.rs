@@ -1,1 +1,15 @@
-//! jose
+//! The key ring: signs tokens (JWS, RFC 7515) and checks them, with keys that all instances share through the store.
+//!
+//! A key is published before it signs and accepted until the last token of it has expired, so rotation refuses no token
+//! (SEC-56). Private halves are in the store only sealed (SEC-116); the key that opens them comes from the configuration.
+//!
+//! **Invariant:** a token chooses nothing: a key signs and verifies with its own algorithm alone (SEC-36, SEC-37), and no
+//! flood of made-up key ids reaches the store more than once a second.
+
+mod key;
+mod keys;
+mod ring;
+mod sealing;
+
+pub use ring::{KeyRing, KeyRingError, KeyRingSettings};
+pub use sealing::SealingKey;
