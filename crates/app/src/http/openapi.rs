@@ -10,8 +10,9 @@ pub(super) use problems::{
 };
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::request_body::RequestBody;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{ObjectBuilder, RefOr, Type};
+use utoipa::openapi::{Content, ObjectBuilder, RefOr, Required, Schema, Type};
 use utoipa::{Modify, OpenApi};
 
 use super::problem::Problem;
@@ -80,7 +81,23 @@ impl Modify for OnEveryAnswer {
                 };
                 operation.responses.responses.extend(problems::responses(common));
                 operation.responses.responses.values_mut().for_each(add_request_id);
+                if let Some(RefOr::T(body)) = &mut operation.request_body {
+                    leave_out_rather_than_null(body);
+                }
             }
+        }
+    }
+}
+
+/// An optional body is one that may be left out; utoipa describes it as one that may be null as well.
+fn leave_out_rather_than_null(body: &mut RequestBody) {
+    for content in body.content.values_mut() {
+        if let RefOr::T(Content { schema: Some(schema), .. }) = content
+            && let RefOr::T(Schema::OneOf(alternatives)) = schema
+            && let Some(reference) = alternatives.items.iter().find(|item| matches!(item, RefOr::Ref(_)))
+        {
+            *schema = reference.clone();
+            body.required = Some(Required::False);
         }
     }
 }
@@ -169,6 +186,17 @@ mod tests {
     fn request_bodies_take_no_other_fields() {
         for name in ["Register", "Login", "Refresh", "Logout"] {
             assert_eq!(document()["components"]["schemas"][name]["additionalProperties"], false, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_optional_body_is_left_out_and_never_null() {
+        for (path, is_required) in
+            [("register", true), ("login", true), ("refresh", false), ("logout", false)]
+        {
+            let body = &document()["paths"][format!("/api/v1/auth/{path}")]["post"]["requestBody"];
+            assert_eq!(body["required"].as_bool().unwrap_or(false), is_required, "{path}");
+            assert!(body["content"]["application/json"]["schema"]["$ref"].is_string(), "{path}");
         }
     }
 

@@ -41,9 +41,10 @@ const ASSETS: [Asset; 3] = [
     },
 ];
 
-/// Describes this API in `OpenAPI` 3.1.
+/// Describes this API to programs.
 #[utoipa::path(
     get,
+    operation_id = "openapi_document",
     path = "/openapi.json",
     tag = "documentation",
     responses((status = 200, description = "This document.", body = Object)),
@@ -55,6 +56,7 @@ pub(in crate::http) async fn openapi() -> HttpResponse {
 /// Shows this API as an interactive page.
 #[utoipa::path(
     get,
+    operation_id = "docs_page",
     path = "/docs",
     tag = "documentation",
     responses((status = 200, description = "The page.", body = String, content_type = "text/html")),
@@ -63,9 +65,10 @@ pub(in crate::http) async fn page() -> HttpResponse {
     html(include_str!("../../../assets/docs.html").to_owned())
 }
 
-/// Explains every error code; the `type` of a problem refers to here.
+/// Explains every error code: what the type of a problem refers to.
 #[utoipa::path(
     get,
+    operation_id = "docs_errors",
     path = "/docs/errors",
     tag = "documentation",
     responses((status = 200, description = "The page.", body = String, content_type = "text/html")),
@@ -85,6 +88,7 @@ pub(in crate::http) async fn errors() -> HttpResponse {
 /// Serves a file of the interactive page.
 #[utoipa::path(
     get,
+    operation_id = "docs_asset",
     path = "/docs/assets/{name}",
     tag = "documentation",
     params(("name" = String, Path, description = "The name of the file.", example = "docs.js")),

@@ -102,9 +102,9 @@ pub(in crate::http) async fn refresh(
     Ok(HttpResponse::Ok().json(TokenBody::of(&signed_in)))
 }
 
-/// Ends the session of the access token, or with `everywhere` all sessions of its user.
+/// Ends the session of the access token, or all sessions of its user.
 ///
-/// Every access and refresh token of them is refused from then on. Logging out twice is no error.
+/// Every access and refresh token of what has ended is refused from then on. Logging out twice is no error.
 #[utoipa::path(
     post,
     path = "/api/v1/auth/logout",
