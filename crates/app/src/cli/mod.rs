@@ -69,7 +69,7 @@ pub fn run() -> ExitCode {
 
 fn dispatch(cli: Cli) -> Result<(), Failure> {
     let config = cli.config.as_deref();
-    let out = &mut io::stdout().lock();
+    let out = &mut io::stdout(); // not locked: while `serve` runs, every thread logs to it
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(config),
         Command::Openapi => print(out, &http::openapi_json()),
