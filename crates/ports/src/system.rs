@@ -12,7 +12,7 @@ pub trait Entropy: Send + Sync {
     fn fill(&self, bytes: &mut [u8]);
 }
 
-impl dyn Entropy {
+impl dyn Entropy + '_ {
     /// A fresh array of random bytes.
     #[must_use]
     pub fn bytes<const N: usize>(&self) -> [u8; N] {

@@ -1,5 +1,5 @@
 use maestro_auth_domain::User;
-use maestro_auth_ports::{Principal, StoreError};
+use maestro_auth_ports::StoreError;
 use thiserror::Error;
 
 use crate::tokens::Access;
@@ -21,7 +21,7 @@ pub enum AuthenticateError {
 
 /// What the store says of a believed access token.
 pub(crate) enum Standing {
-    Good(Principal),
+    Good(Box<User>),
     /// The session has ended.
     Ended,
     /// The session lives, but the user has changed since the token was issued.
@@ -34,7 +34,7 @@ impl AuthService {
     pub async fn authenticate(&self, access_token: &str) -> Result<User, AuthenticateError> {
         let access = self.tokens.check_access(access_token, self.clock.now()).await?;
         match self.standing(&access).await? {
-            Standing::Good(principal) => Ok(principal.user),
+            Standing::Good(user) => Ok(*user),
             Standing::Ended | Standing::Outdated => Err(AuthenticateError::Revoked),
         }
     }
@@ -47,7 +47,7 @@ impl AuthService {
                 if principal.user.id == access.user && principal.session.is_live(&principal.user, now) =>
             {
                 if access.generation == principal.user.generation {
-                    Standing::Good(principal)
+                    Standing::Good(Box::new(principal.user))
                 } else {
                     Standing::Outdated
                 }

@@ -1,0 +1,12 @@
+//! The use cases over the memory store, with a clock and randomness that repeat: no database, no HTTP, no waiting.
+
+#![expect(clippy::unwrap_used, reason = "a test tells by panicking")]
+
+mod accounts;
+mod login;
+mod logout;
+mod refresh;
+mod register;
+mod storage_failures;
+mod support;
+mod tokens;

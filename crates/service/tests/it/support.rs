@@ -1,0 +1,144 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use maestro_auth_adapters::jose::{KeyRing, KeyRingSettings, SealingKey};
+use maestro_auth_adapters::memory::{FailingStore, MemoryStore, OffSwitch};
+use maestro_auth_adapters::system::testing::{ManualClock, SeededEntropy};
+use maestro_auth_domain::{
+    DisplayName, Email, NewPassword, Password, PasswordHash, PasswordPolicy, RefreshPolicy, RoleName,
+    Timestamp, UserId,
+};
+use maestro_auth_ports::{Algorithm, Entropy, HashError, PasswordHasher, Stores, TokenSigner, Verification};
+use maestro_auth_service::{
+    AuthService, Login, LoginError, Policies, Register, RegistrationMode, RegistrationPolicy, SignedIn,
+    TokenPolicy,
+};
+
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+/// How long a failed login takes at least.
+pub(crate) const FLOOR: Duration = Duration::from_millis(300);
+
+/// The use cases over memory, and the handles that move their world.
+pub(crate) struct TestAuth {
+    pub(crate) auth: AuthService,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) signer: Arc<dyn TokenSigner>,
+    pub(crate) stores: Stores,
+    pub(crate) storage: OffSwitch,
+    pub(crate) policy: TokenPolicy,
+}
+
+impl TestAuth {
+    pub(crate) async fn new() -> Self {
+        Self::with_registration(RegistrationMode::Open).await
+    }
+
+    pub(crate) async fn with_registration(mode: RegistrationMode) -> Self {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_unix_seconds(1_800_000_000)));
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(42));
+        let (stores, storage) = FailingStore::over(Stores::of(Arc::new(MemoryStore::new())));
+        let signer = key_ring(&stores, &clock, &entropy).await;
+        let policy = token_policy();
+        let policies = Policies {
+            tokens: policy.clone(),
+            passwords: PasswordPolicy { min_length: 8, blocklist: true, max_bytes: Password::MAX_BYTES },
+            registration: RegistrationPolicy { mode, self_assignable_roles: vec![RoleName::viewer()] },
+        };
+        let hasher = Arc::new(PlainHasher);
+        let auth = AuthService::new(stores.clone(), hasher, signer.clone(), clock.clone(), entropy, policies);
+        Self { auth, clock, signer, stores, storage, policy }
+    }
+
+    pub(crate) fn register_form(&self, email: &str) -> Register {
+        let email = Email::parse(email).unwrap();
+        Register {
+            password: self.new_password(PASSWORD),
+            name: DisplayName::parse("Ada").unwrap(),
+            role: None,
+            email,
+        }
+    }
+
+    pub(crate) fn new_password(&self, typed: &str) -> NewPassword {
+        self.auth.passwords().accept(Password::parse(typed).unwrap(), None, None).unwrap()
+    }
+
+    pub(crate) async fn signed_in(&self, email: &str) -> SignedIn {
+        self.auth.register(self.register_form(email)).await.unwrap()
+    }
+
+    pub(crate) async fn login(&self, email: &str, password: &str) -> Result<SignedIn, LoginError> {
+        let request =
+            Login { email: Email::parse(email).unwrap(), password: Password::parse(password).unwrap() };
+        self.auth.login(request).await
+    }
+
+    pub(crate) async fn user_id(&self, email: &str) -> UserId {
+        self.auth.find_account(&Email::parse(email).unwrap()).await.unwrap().id
+    }
+
+    pub(crate) async fn is_accepted(&self, access_token: &str) -> bool {
+        self.auth.authenticate(access_token).await.is_ok()
+    }
+}
+
+async fn key_ring(
+    stores: &Stores,
+    clock: &Arc<ManualClock>,
+    entropy: &Arc<dyn Entropy>,
+) -> Arc<dyn TokenSigner> {
+    let settings = KeyRingSettings {
+        algorithm: Algorithm::EdDsa,
+        publish_ahead: Duration::from_mins(10),
+        retire_after: Duration::from_hours(8 * 24),
+    };
+    let sealing_key = SealingKey::new([7; 32]);
+    let ring =
+        KeyRing::open(stores.keys.clone(), sealing_key, settings, clock.clone(), entropy.clone()).await;
+    Arc::new(ring.unwrap())
+}
+
+fn token_policy() -> TokenPolicy {
+    TokenPolicy {
+        issuer: "https://auth.example.com".to_owned(),
+        audience: "maestro-auth".to_owned(),
+        access_ttl: Duration::from_mins(15),
+        refresh: RefreshPolicy {
+            reuse_grace: Duration::from_secs(10),
+            idle_ttl: Duration::from_hours(7 * 24),
+        },
+        session_ttl: Duration::from_hours(30 * 24),
+        leeway: Duration::from_secs(30),
+        include_email: false,
+    }
+}
+
+/// Keeps passwords as they are, since no rule of a use case depends on how they are hashed. What starts with `old:` is
+/// verified and asks for an upgrade, as a bcrypt hash does.
+struct PlainHasher;
+
+#[async_trait]
+impl PasswordHasher for PlainHasher {
+    async fn hash(&self, password: Password) -> Result<PasswordHash, HashError> {
+        Ok(PasswordHash::new(format!("new:{}", password.expose())))
+    }
+
+    async fn verify(
+        &self,
+        password: Password,
+        stored: Option<PasswordHash>,
+    ) -> Result<Verification, HashError> {
+        let Some(stored) = stored else { return Ok(Verification::Mismatch) };
+        let (scheme, text) = stored.as_str().split_once(':').unwrap();
+        if text != password.expose() {
+            return Ok(Verification::Mismatch);
+        }
+        let upgrade = if scheme == "old" { Some(self.hash(password).await?) } else { None };
+        Ok(Verification::Match { upgrade })
+    }
+
+    fn failure_floor(&self) -> Duration {
+        FLOOR
+    }
+}
