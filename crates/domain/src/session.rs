@@ -124,11 +124,15 @@ impl Session {
             RefreshVerdict::Expired
         } else if presented == self.counter {
             RefreshVerdict::Rotate
-        } else if presented.next() == self.counter && now.since(self.rotated_at) < policy.reuse_grace {
+        } else if self.is_spent_last(presented) && now.since(self.rotated_at) < policy.reuse_grace {
             RefreshVerdict::Replay
         } else {
             RefreshVerdict::Reuse
         }
+    }
+
+    fn is_spent_last(&self, presented: RefreshCounter) -> bool {
+        presented >= RefreshCounter::FIRST && presented.next() == self.counter
     }
 
     /// The session after its live refresh token was spent for the next.

@@ -7,5 +7,6 @@ mod contract;
 mod migrations;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod refresh_families;
 #[cfg(feature = "sqlite")]
 mod sqlite;

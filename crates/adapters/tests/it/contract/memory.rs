@@ -6,7 +6,7 @@ use maestro_auth_ports::Stores;
 use maestro_auth_ports::contract::StorageUnderTest;
 
 /// Keeps the one store that all instances are, so that its data outlive them.
-struct Memory(Arc<MemoryStore>);
+pub(crate) struct Memory(Arc<MemoryStore>);
 
 #[async_trait]
 impl StorageUnderTest for Memory {
@@ -16,7 +16,7 @@ impl StorageUnderTest for Memory {
 }
 
 #[expect(clippy::unused_async, reason = "the kit awaits storages that take time to open")]
-async fn fresh() -> Memory {
+pub(crate) async fn fresh() -> Memory {
     Memory(Arc::new(MemoryStore::new()))
 }
 

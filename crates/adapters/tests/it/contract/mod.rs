@@ -5,9 +5,9 @@ mod broken;
 #[cfg(feature = "memory")]
 mod failing;
 #[cfg(feature = "memory")]
-mod memory;
+pub(crate) mod memory;
 mod page;
 #[cfg(feature = "postgres")]
-mod postgres;
+pub(crate) mod postgres;
 #[cfg(feature = "sqlite")]
-mod sqlite;
+pub(crate) mod sqlite;

@@ -9,7 +9,7 @@ use maestro_auth_ports::contract::{StorageUnderTest, fixtures};
 use sqlx::{Connection, PgConnection};
 
 /// A database of the case's own, and as many instances over it as the case opens.
-struct Postgres(Option<PostgresDatabase>);
+pub(crate) struct Postgres(Option<PostgresDatabase>);
 
 impl Postgres {
     fn url(&self) -> &str {
@@ -39,7 +39,7 @@ impl StorageUnderTest for Postgres {
     }
 }
 
-async fn fresh() -> Postgres {
+pub(crate) async fn fresh() -> Postgres {
     Postgres(fresh_database().await)
 }
 

@@ -10,7 +10,7 @@ use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 
 /// A file that one process serves: what is open is shared, and opened anew once all are done with it.
-struct Sqlite {
+pub(crate) struct Sqlite {
     folder: TempDir,
     open: Mutex<Weak<SqliteStore>>,
 }
@@ -42,7 +42,7 @@ impl StorageUnderTest for Sqlite {
     }
 }
 
-async fn fresh() -> Sqlite {
+pub(crate) async fn fresh() -> Sqlite {
     let storage = Sqlite { folder: TempDir::new().unwrap(), open: Mutex::default() };
     SqliteStore::open(&storage.file()).unwrap().migrate().await.unwrap();
     storage
