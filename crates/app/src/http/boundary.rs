@@ -17,7 +17,7 @@ use tracing::{Instrument, Span};
 
 use super::request_id::{self, RequestId, RequestIds};
 use super::unread::ChunkedBody;
-use super::{ApiError, ErrorCode, problem};
+use super::{ApiError, ErrorCode, host, problem};
 
 /// Gives each request its id, span, and an answer even if its handler panics; writes errors as problems; and puts the
 /// security headers on every answer (SEC-104, SEC-105, REL-38).
@@ -69,7 +69,13 @@ where
         let service = Rc::clone(&self.service);
 
         Box::pin(async move {
-            let handled = AssertUnwindSafe(async move { service.call(request).await }).catch_unwind();
+            let handling = async move {
+                if !host::is_valid(request.headers()) {
+                    return Err(ApiError::malformed("The Host header is not a host.").into());
+                }
+                service.call(request).await
+            };
+            let handled = AssertUnwindSafe(handling).catch_unwind();
             let outcome = handled.instrument(span.clone()).await;
             span.in_scope(|| passage.answer(outcome))
         })

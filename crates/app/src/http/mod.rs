@@ -11,6 +11,7 @@ mod deadline;
 mod error;
 mod error_code;
 mod fields;
+mod host;
 mod json;
 mod openapi;
 mod problem;

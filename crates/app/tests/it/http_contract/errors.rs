@@ -212,6 +212,8 @@ async fn sec_102_only_declared_paths_and_methods_are_served() {
     ] {
         assert_eq!(api.get(path).await.problem(), is(404, "not_found"), "{path}");
     }
+    let bad_host = TestRequest::get().uri("/livez").insert_header(("host", "user@a/b"));
+    assert_eq!(api.call(bad_host).await.problem(), is(400, "malformed_request"));
     for (path, allow) in [(LOGIN, "POST"), (ME, "GET, HEAD"), ("/livez", "GET, HEAD"), ("/docs", "GET, HEAD")]
     {
         for method in ["TRACE", "OPTIONS", "DELETE", "PUT", "PATCH", "PROPFIND"] {

@@ -148,12 +148,12 @@ pub fn bearer(token: &str) -> (&'static str, String) {
 }
 
 fn policies(mode: RegistrationMode) -> Policies {
-    let day = Duration::from_secs(24 * 60 * 60);
+    let day = Duration::from_hours(24);
     Policies {
         tokens: TokenPolicy {
             issuer: "http://127.0.0.1:8000".to_owned(),
             audience: "maestro".to_owned(),
-            access_ttl: Duration::from_secs(900),
+            access_ttl: Duration::from_mins(15),
             refresh: RefreshPolicy { reuse_grace: Duration::from_secs(10), idle_ttl: 7 * day },
             session_ttl: 30 * day,
             leeway: Duration::from_secs(30),
