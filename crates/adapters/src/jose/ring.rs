@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -12,6 +13,7 @@ use maestro_auth_ports::{
 use thiserror::Error;
 use tokio::sync::Mutex;
 use tokio::task::{self, JoinError};
+use tokio::time::Instant;
 
 use super::SealingKey;
 use super::key::{self, SigningKey};
@@ -65,18 +67,19 @@ pub struct KeyRing {
     keys: ArcSwap<Keys>,
     /// Held while keys are loaded, so that one load serves all who wait for it and none overtakes another.
     last_load: Mutex<Load>,
+    loads_begun: AtomicU64,
 }
 
-/// When the keys were loaded last, and whether that worked.
+/// When the last load of the keys began, and whether it worked.
 #[derive(Clone, Copy)]
 struct Load {
-    at: Timestamp,
+    begun_at: Instant,
     succeeded: bool,
 }
 
 impl KeyRing {
-    /// How long an unknown key id is answered from what the last load gave.
-    const LOOK_UP_PAUSE: Duration = Duration::from_secs(1);
+    /// The least time between two loads that unknown key ids cause; so long such a token waits for its answer at most.
+    const LOOK_UP_PAUSE: Duration = Duration::from_millis(250);
     /// A key id is a SHA-256 thumbprint in base64url; nothing else is ever looked up (SEC-38).
     const KID_LENGTH: usize = 43;
 
@@ -88,7 +91,7 @@ impl KeyRing {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, KeyRingError> {
-        let now = clock.now();
+        let (now, begun_at) = (clock.now(), Instant::now());
         let mut records = store.list_keys(now).await?;
         let is_wanted = |record: &SigningKeyRecord| {
             record.public.algorithm == settings.algorithm && record.public.retires_at.is_none()
@@ -100,8 +103,17 @@ impl KeyRing {
             records = store.ensure_key(candidate, now + ahead + settings.retire_after, now).await?;
         }
         let keys = ArcSwap::from_pointee(Keys::open(&records, &sealing_key)?);
-        let last_load = Mutex::new(Load { at: now, succeeded: true });
-        Ok(Self { store, sealing_key, settings, clock, entropy, keys, last_load })
+        let last_load = Mutex::new(Load { begun_at, succeeded: true });
+        Ok(Self {
+            store,
+            sealing_key,
+            settings,
+            clock,
+            entropy,
+            keys,
+            last_load,
+            loads_begun: AtomicU64::new(0),
+        })
     }
 
     /// Makes a key that is published now and signs after `publish_ahead`: no token is refused by anyone.
@@ -136,30 +148,33 @@ impl KeyRing {
     }
 
     async fn load(&self, last_load: &mut Load) -> Result<(), KeyRingError> {
-        let now = self.clock.now();
-        // Until the opposite is known; a caller that gives up half-way must not make room for the next attempt.
-        *last_load = Load { at: now, succeeded: false };
-        let records = self.store.list_keys(now).await;
-        last_load.at = self.clock.now();
-        self.keys.store(Arc::new(Keys::open(&records?, &self.sealing_key)?));
+        // A failure until the opposite is known: a caller may give up half-way.
+        *last_load = Load { begun_at: Instant::now(), succeeded: false };
+        self.loads_begun.fetch_add(1, Ordering::SeqCst);
+        let records = self.store.list_keys(self.clock.now()).await?;
+        self.keys.store(Arc::new(Keys::open(&records, &self.sealing_key)?));
         last_load.succeeded = true;
         Ok(())
     }
 
-    /// Looks for a key that another instance may have made, at most once in [`Self::LOOK_UP_PAUSE`] however many ask.
+    /// Looks for a key that another instance may have made.
+    ///
+    /// However many ask, the keys are loaded at most once in [`Self::LOOK_UP_PAUSE`], and everybody gets the answer of a load
+    /// that began after they asked; so no flood of made-up key ids gets the token of a new key refused.
     async fn look_up(&self, kid: &str) -> StoreResult<()> {
         let is_kid_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         if kid.len() != Self::KID_LENGTH || !kid.bytes().all(is_kid_byte) {
             return Ok(());
         }
+        let begun_before = self.loads_begun.load(Ordering::SeqCst);
         let mut last_load = self.last_load.lock().await;
-        let now = self.clock.now();
-        // A clock that was set back must not stretch the pause.
-        let is_pausing = last_load.at <= now && now.since(last_load.at) < Self::LOOK_UP_PAUSE;
-        match (is_pausing, last_load.succeeded) {
-            (true, true) => Ok(()),
-            (true, false) => Err(StoreError::unavailable("the signing keys were not loaded a moment ago")),
-            (false, _) => self.load(&mut last_load).await.map_err(store_error),
+        if self.loads_begun.load(Ordering::SeqCst) == begun_before {
+            tokio::time::sleep_until(last_load.begun_at + Self::LOOK_UP_PAUSE).await;
+            self.load(&mut last_load).await.map_err(store_error)
+        } else if last_load.succeeded {
+            Ok(())
+        } else {
+            Err(StoreError::unavailable("the signing keys could not be loaded a moment ago"))
         }
     }
 }
