@@ -80,12 +80,6 @@ pub(super) struct TokenSpec {
     pub text: Option<String>,
 }
 
-impl TokenSpec {
-    pub fn is_signed_by_the_server(&self) -> bool {
-        self.sign.as_deref() == Some("own")
-    }
-}
-
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Edit {

@@ -31,7 +31,8 @@ pub(super) fn complaints(case: &Case, reply: &Reply, stage: &Stage) -> Vec<Strin
         demand(expected.any(|expected| Some(expected) == code.as_ref()), format!("the code is {code:?}"));
     }
     demand(reply.rest.is_empty(), "there was a second answer".to_owned());
-    demand(!reply.text().contains(stage.value("canary")), "the answer repeats the input".to_owned());
+    let is_repeated = reply.text().contains(stage.value("canary"));
+    demand(status < 400 || !is_repeated, "the answer repeats the input".to_owned());
     let lower = reply.text().to_lowercase();
     for word in INTERNALS {
         demand(status < 400 || !lower.contains(word), format!("the answer says {word:?}"));

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::case::{Repeat, Request};
+use super::own_key::OwnKey;
 use crate::support::forge::{EdDsaKey, Es256Key};
 use crate::support::wire::{self, Reply};
 
@@ -18,8 +19,8 @@ const PASSWORD: &str = "a lighthouse keeps no diary";
 pub(super) struct Stage {
     pub name: &'static str,
     address: String,
-    /// The server's private key, where the test could put one into the storage beforehand.
-    own_key: Option<Es256Key>,
+    /// The server's own signing key, where the test could get hold of it.
+    own_key: Option<OwnKey>,
     pub own_jwk: Value,
     pub foreign_es256: Es256Key,
     pub foreign_eddsa: EdDsaKey,
@@ -32,7 +33,7 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub(super) async fn set(name: &'static str, address: &str, own_key: Option<Es256Key>) -> Self {
+    pub(super) async fn set(name: &'static str, address: &str, own_key: Option<OwnKey>) -> Self {
         let foreign_es256 = Es256Key::generate();
         let trap = TcpListener::bind("127.0.0.1:0").expect("a port");
         let mut stage = Self {
@@ -62,12 +63,9 @@ impl Stage {
         stage
     }
 
-    pub(super) fn has_own_key(&self) -> bool {
-        self.own_key.is_some()
-    }
-
-    pub(super) fn own_key(&self) -> &Es256Key {
-        self.own_key.as_ref().expect("a stage whose key is known")
+    /// The server's signature over two segments; `None` when this stage can't make it.
+    pub(super) fn sign_as_server(&self, header: &str, payload: &str) -> Option<String> {
+        self.own_key.as_ref()?.sign(header, payload)
     }
 
     pub(super) fn put(&mut self, name: &'static str, value: String) {

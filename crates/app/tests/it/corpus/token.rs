@@ -9,21 +9,22 @@ use super::case::{Edit, TokenSpec};
 use super::stage::Stage;
 use crate::support::forge;
 
-pub(super) fn forged(spec: &TokenSpec, original: &str, stage: &Stage) -> String {
+/// `None` when the stage can't sign such a token as its server would.
+pub(super) fn forged(spec: &TokenSpec, original: &str, stage: &Stage) -> Option<String> {
     let segments: Vec<&str> = original.split('.').collect();
     let header = part(segments[0], &spec.header, spec.header_text.as_deref(), "header", stage);
     let payload = part(segments[1], &spec.claims, spec.payload_text.as_deref(), "payload", stage);
     let header = header.unwrap_or_else(|| segments[0].to_owned());
     let payload = payload.unwrap_or_else(|| segments[1].to_owned());
 
-    let mut signature = signature(spec, &format!("{header}.{payload}"), segments[2], stage);
+    let mut signature = signature(spec, [&header, &payload], segments[2], stage)?;
     if spec.encode.as_deref() == Some("standard") {
         // Only a signature that holds one of the two letters in question tells the alphabets apart.
         while !signature.contains(['-', '_']) {
-            signature = forge::encode(&stage.own_key().sign(&format!("{header}.{payload}")));
+            signature = stage.sign_as_server(&header, &payload)?;
         }
     }
-    finish(spec, [header, payload, signature])
+    Some(finish(spec, [header, payload, signature]))
 }
 
 /// The changed segment, or `None` when the case leaves it alone.
@@ -82,19 +83,25 @@ fn unquote_numbers(json: &str) -> String {
     json.replace("\"@@", "").replace("@@\"", "")
 }
 
-fn signature(spec: &TokenSpec, signing_input: &str, original: &str, stage: &Stage) -> String {
+fn signature(
+    spec: &TokenSpec,
+    [header, payload]: [&str; 2],
+    original: &str,
+    stage: &Stage,
+) -> Option<String> {
+    let signing_input = format!("{header}.{payload}");
     let bytes = match spec.sign.as_deref().unwrap_or("keep") {
-        "keep" => return original.to_owned(),
-        "none" => return String::new(),
-        "own" => stage.own_key().sign(signing_input),
-        "foreign:es256" => stage.foreign_es256.sign(signing_input),
-        "foreign:eddsa" => stage.foreign_eddsa.sign(signing_input),
+        "keep" => return Some(original.to_owned()),
+        "none" => return Some(String::new()),
+        "own" => return stage.sign_as_server(header, payload),
+        "foreign:es256" => stage.foreign_es256.sign(&signing_input),
+        "foreign:eddsa" => stage.foreign_eddsa.sign(&signing_input),
         other => {
             let form = other.strip_prefix("hs256:").unwrap_or_else(|| panic!("nobody signs as {other}"));
-            forge::hs256(&forge::public_key_as_secret(&stage.own_jwk, form), signing_input)
+            forge::hs256(&forge::public_key_as_secret(&stage.own_jwk, form), &signing_input)
         }
     };
-    forge::encode(&bytes)
+    Some(forge::encode(&bytes))
 }
 
 fn finish(spec: &TokenSpec, [header, payload, signature]: [String; 3]) -> String {

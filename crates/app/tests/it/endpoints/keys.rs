@@ -44,7 +44,9 @@ async fn every_algorithm_signs_and_verifies_and_is_published(storage: Storage) {
         ("RS256", json!({ "kty": "RSA" }), &["alg", "e", "kid", "kty", "n", "use"][..]),
     ];
     for (number, (algorithm, fixed, names)) in members.into_iter().enumerate() {
-        let server = Server::start(&storage, &[("MAESTRO_AUTH__TOKENS__ALGORITHM", algorithm)]);
+        let settings =
+            [("MAESTRO_AUTH__TOKENS__ALGORITHM", algorithm), ("MAESTRO_AUTH__KEYS__PUBLISH_AHEAD", "0s")];
+        let server = Server::start(&storage, &settings);
         let email = format!("user{number}@example.com");
         let user = SignedIn::from_body(&Answer::to_register(&server, &email, PASSWORD).await.ok(201).body);
         Answer::to_me(&server, &user.access).await.ok(200);
@@ -127,7 +129,9 @@ async fn another_algorithm_takes_over_without_a_refused_token(storage: Storage) 
     let before = registered(&server).await;
     server.kill();
 
-    let server = Server::start(&storage, &[("MAESTRO_AUTH__TOKENS__ALGORITHM", "EdDSA")]);
+    let settings =
+        [("MAESTRO_AUTH__TOKENS__ALGORITHM", "EdDSA"), ("MAESTRO_AUTH__KEYS__PUBLISH_AHEAD", "0s")];
+    let server = Server::start(&storage, &settings);
     Answer::to_me(&server, &before.access).await.ok(200);
     let after = SignedIn::from_body(&Answer::to_refresh(&server, &before.refresh).await.ok(200).body);
     assert_eq!(token_header(&after.access)["alg"], "EdDSA");

@@ -37,6 +37,20 @@ pub async fn password_hashes(storage: &Storage) -> Vec<(String, String)> {
     }
 }
 
+/// The first signing key with its sealed private half. On SQLite no server may run meanwhile.
+pub async fn sealed_signing_key(storage: &Storage) -> (String, Vec<u8>) {
+    const STATEMENT: &str = "SELECT kid, sealed_private_key FROM signing_keys ORDER BY created_at LIMIT 1";
+    if is_postgres(storage) {
+        let mut connection = PgConnection::connect(storage.url()).await.expect("a connection");
+        let row = sqlx::query(STATEMENT).fetch_one(&mut connection).await.expect("a key");
+        (row.get(0), row.get(1))
+    } else {
+        let mut connection = SqliteConnection::connect(storage.url()).await.expect("the file opens");
+        let row = sqlx::query(STATEMENT).fetch_one(&mut connection).await.expect("a key");
+        (row.get(0), row.get(1))
+    }
+}
+
 /// Everything that somebody with a copy of the database has: the bytes of the SQLite files, or every row of every table
 /// of PostgreSQL as text.
 pub async fn dump(storage: &Storage) -> String {

@@ -1,5 +1,6 @@
 //! What an attacker can make of a token, and what only the owner of the private key could.
 
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
@@ -79,7 +80,7 @@ pub fn hs256(secret: &[u8], signing_input: &str) -> Vec<u8> {
     hmac::sign(&key, signing_input.as_bytes()).as_ref().to_vec()
 }
 
-/// A key pair for ES256, of an attacker or, from its PKCS#8 form, of the server itself.
+/// A key pair for ES256, of an attacker or, once unsealed, of the server itself.
 pub struct Es256Key {
     pair: EcdsaKeyPair,
 }
@@ -89,7 +90,14 @@ impl Es256Key {
         Self { pair: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key pair") }
     }
 
-    pub fn from_pkcs8(pkcs8: &[u8]) -> Self {
+    /// Opens a key that the server has sealed: `version ‖ nonce ‖ ciphertext ‖ tag`, bound to its row.
+    pub fn unsealed(kid: &str, sealed: &[u8], encryption_key: &[u8]) -> Self {
+        let (nonce, ciphertext) = sealed[1..].split_at(NONCE_LEN);
+        let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, encryption_key).expect("32 bytes"));
+        let nonce = Nonce::try_assume_unique_for_key(nonce).expect("12 bytes");
+        let row = Aad::from(format!("signing_keys/{kid}/sealed_private_key"));
+        let mut pkcs8 = ciphertext.to_vec();
+        let pkcs8 = key.open_in_place(nonce, row, &mut pkcs8).expect("the encryption key fits");
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8);
         Self { pair: pair.expect("a P-256 key") }
     }

@@ -28,8 +28,9 @@ impl Reply {
 
     /// Everything that came back, as far as it is text.
     pub fn text(&self) -> String {
-        let headers: String = self.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
-        format!("{headers}\n{}{}", String::from_utf8_lossy(&self.body), String::from_utf8_lossy(&self.rest))
+        let headers: Vec<_> = self.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        let headers = headers.join("\n");
+        format!("{headers}\n\n{}{}", String::from_utf8_lossy(&self.body), String::from_utf8_lossy(&self.rest))
     }
 }
 
