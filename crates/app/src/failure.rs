@@ -29,10 +29,18 @@ impl Failure {
     /// The whole story in one line, from what was tried down to the cause.
     #[must_use]
     pub fn line(&self) -> String {
-        let story = match self {
-            Self::Config(error) => error.to_string(),
-            Self::Runtime(error) => format!("{error:#}"),
+        let causes: Vec<String> = match self {
+            Self::Config(error) => vec![error.to_string()],
+            Self::Runtime(error) => error.chain().map(ToString::to_string).collect(),
         };
+        let mut story = String::new();
+        for cause in causes {
+            // Some errors tell their cause themselves.
+            if !story.ends_with(&cause) {
+                let separator = if story.is_empty() { "" } else { ": " };
+                story = format!("{story}{separator}{cause}");
+            }
+        }
         story.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
     }
 }
@@ -40,5 +48,18 @@ impl Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self::Runtime(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn a_failure_is_one_line_that_tells_each_cause_once() {
+        let told = anyhow!("no route").context("connecting: no route").context("the storage\n  is gone");
+        assert_eq!(Failure::Runtime(told).line(), "the storage is gone: connecting: no route");
     }
 }
