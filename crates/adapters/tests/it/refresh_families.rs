@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 const POLICY: RefreshPolicy =
     RefreshPolicy { reuse_grace: Duration::from_secs(10), idle_ttl: Duration::from_secs(100) };
-const SESSION_TTL: Duration = Duration::from_secs(300);
+const SESSION_TTL: Duration = Duration::from_mins(5);
 
 /// What may happen to a session.
 #[derive(Debug, Clone, Copy)]
@@ -138,7 +138,7 @@ async fn sign_in(stores: &Stores, now: Timestamp) -> (User, Session) {
     let session = NewSession { created_at: now, expires_at: now + SESSION_TTL, ..fixtures::session(0) };
     match stores.users.register(fixtures::user(), session).await.unwrap() {
         RegisterOutcome::Registered(user, session) => (user, session),
-        RegisterOutcome::EmailTaken => panic!("an address that nobody has is taken"),
+        RegisterOutcome::EmailTaken => unreachable!("an address that nobody has is taken"),
     }
 }
 
@@ -149,7 +149,7 @@ fn as_expected(outcome: &RotateOutcome) -> Expected {
         RotateOutcome::Reused(_) => Expected::Reused,
         RotateOutcome::Ended => Expected::Ended,
         RotateOutcome::Expired => Expected::Expired,
-        RotateOutcome::Unknown => panic!("the session is gone"),
+        RotateOutcome::Unknown => unreachable!("the session is gone"),
     }
 }
 

@@ -15,7 +15,6 @@ impl StorageUnderTest for Memory {
     }
 }
 
-#[expect(clippy::unused_async, reason = "the kit awaits storages that take time to open")]
 pub(crate) async fn fresh() -> Memory {
     Memory(Arc::new(MemoryStore::new()))
 }
