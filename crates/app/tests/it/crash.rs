@@ -50,7 +50,12 @@ async fn what_was_acknowledged_survives_a_kill_during_a_registration_storm(stora
         acknowledged.extend(outcome.acknowledged);
     }
     for user in &acknowledged {
-        assert_eq!(server.me(&user.access).await.status(), StatusCode::OK, "{} outlives later crashes", user.email);
+        assert_eq!(
+            server.me(&user.access).await.status(),
+            StatusCode::OK,
+            "{} outlives later crashes",
+            user.email
+        );
     }
 }
 

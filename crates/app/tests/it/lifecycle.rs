@@ -18,7 +18,8 @@ async fn sigterm_lets_what_is_in_flight_finish_and_ends_with_0() {
     let server = Server::start(&storage, &settings);
     registered(&server, "ada@example.com").await;
 
-    let login = raw::post_json("/api/v1/auth/login", &json!({ "email": "ada@example.com", "password": PASSWORD }));
+    let login =
+        raw::post_json("/api/v1/auth/login", &json!({ "email": "ada@example.com", "password": PASSWORD }));
     let mut streams = Vec::new();
     for _ in 0..24 {
         let mut stream = raw::connect(&server).await.expect("a connection");
@@ -49,7 +50,11 @@ async fn a_draining_server_is_not_ready_but_lives_and_serves() {
     server.signal("-TERM");
     is_draining(&server).await;
     assert_eq!(server.get("/livez", None).await.status(), StatusCode::OK);
-    assert_eq!(server.me(&user.access).await.status(), StatusCode::OK, "a late request of a balancer is served");
+    assert_eq!(
+        server.me(&user.access).await.status(),
+        StatusCode::OK,
+        "a late request of a balancer is served"
+    );
     assert_eq!(server.wait(EXIT_LIMIT).code(), Some(0));
 }
 
@@ -75,7 +80,8 @@ async fn a_second_signal_stops_hard() {
 #[tokio::test(flavor = "multi_thread")]
 async fn port_0_takes_a_free_port_and_logs_it() {
     let storages = [Storage::memory(), Storage::memory()];
-    let servers = storages.each_ref().map(|storage| Server::start(storage, &[("MAESTRO_AUTH__SERVER__PORT", "0")]));
+    let servers =
+        storages.each_ref().map(|storage| Server::start(storage, &[("MAESTRO_AUTH__SERVER__PORT", "0")]));
     for server in &servers {
         assert!(!server.base.ends_with(":0"), "{}", server.base);
         assert_eq!(server.get("/livez", None).await.status(), StatusCode::OK);

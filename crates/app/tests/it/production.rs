@@ -3,11 +3,12 @@
 
 use reqwest::StatusCode;
 
-use crate::support::{Server, Storage, code, operated, refused, registered};
+use crate::support::{Server, Storage, code, operate, refused, registered};
 
 const PROFILE: (&str, &str) = ("MAESTRO_AUTH__PROFILE", "production");
 const PUBLIC_URL: (&str, &str) = ("MAESTRO_AUTH__SERVER__PUBLIC_URL", "https://auth.example.com");
-const KEY: (&str, &str) = ("MAESTRO_AUTH__SECURITY__ENCRYPTION_KEY", "q83vEjRWeJoBI0VniavN7wL+3LqYdlQyEP7cuphzUt8=");
+const KEY: (&str, &str) =
+    ("MAESTRO_AUTH__SECURITY__ENCRYPTION_KEY", "q83vEjRWeJoBI0VniavN7wL+3LqYdlQyEP7cuphzUt8=");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_safe_production_server_starts_and_registers_nobody() {
@@ -25,9 +26,21 @@ fn sec_114_each_unsafe_setting_alone_stops_a_production_start() {
         ("MAESTRO_AUTH__SERVER__PUBLIC_URL", "http://auth.example.com", "a plain-HTTP public URL"),
         ("MAESTRO_AUTH__SECURITY__ENCRYPTION_KEY", "", "no key"),
         ("MAESTRO_AUTH__SECURITY__ENCRYPTION_KEY", "c2hvcnQga2V5LCAxNiBi", "a key under 32 bytes"),
-        ("MAESTRO_AUTH__SECURITY__ENCRYPTION_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "a key of zeros"),
-        ("MAESTRO_AUTH__SECURITY__ENCRYPTION_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "a counted key"),
-        ("MAESTRO_AUTH__SECURITY__ENCRYPTION_KEY", "Y2hhbmdlLW1lLWNoYW5nZS1tZS1jaGFuZ2UtbWUtISE=", "an example as a key"),
+        (
+            "MAESTRO_AUTH__SECURITY__ENCRYPTION_KEY",
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+            "a key of zeros",
+        ),
+        (
+            "MAESTRO_AUTH__SECURITY__ENCRYPTION_KEY",
+            "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+            "a counted key",
+        ),
+        (
+            "MAESTRO_AUTH__SECURITY__ENCRYPTION_KEY",
+            "Y2hhbmdlLW1lLWNoYW5nZS1tZS1jaGFuZ2UtbWUtISE=",
+            "an example as a key",
+        ),
         ("DATABASE_URL", "memory:", "data that does not survive"),
         ("MAESTRO_AUTH__MAIL__URL", "log:", "mail to the log"),
         ("MAESTRO_AUTH__HASHING__MEMORY_KIB", "1024", "cheap hashes"),
@@ -54,7 +67,8 @@ async fn sec_114_the_admin_of_the_development_profile_stops_a_production_start()
     assert!(line.contains("admin@maestro.ml") && !line.contains("admin123"), "{line}");
 
     let other = "a password of a good length";
-    operated(&storage, &["user", "set-password", "--email", "admin@maestro.ml"], other);
+    let changed = operate(&storage, &[KEY], &["user", "set-password", "--email", "admin@maestro.ml"], other);
+    assert!(changed.status.success(), "{}", String::from_utf8_lossy(&changed.stderr));
     let server = Server::start(&storage, &[PROFILE, PUBLIC_URL, KEY]);
     assert_eq!(server.login("admin@maestro.ml", other).await.status(), StatusCode::OK);
 }
@@ -72,7 +86,10 @@ async fn the_first_admin_comes_from_the_bootstrap_settings_and_its_password_from
         ("MAESTRO_AUTH__BOOTSTRAP__ADMIN_PASSWORD_FILE", file.to_str().expect("text")),
     ];
     let server = Server::start(&storage, &bootstrap);
-    assert_eq!(server.login("root@example.com", "a password of a good length").await.status(), StatusCode::OK);
+    assert_eq!(
+        server.login("root@example.com", "a password of a good length").await.status(),
+        StatusCode::OK
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

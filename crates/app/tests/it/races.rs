@@ -24,7 +24,8 @@ async fn sixty_four_refreshes_of_one_token_over_two_instances_leave_one_live_tok
         assert_eq!(claims(&successor.refresh)["sid"], claims(&spent)["sid"]);
         assert_eq!(instances[1].me(&successor.access).await.status(), StatusCode::OK);
     }
-    let next = SignedIn::from_answer(instances[1].refresh(&successors[0].refresh).await, StatusCode::OK).await;
+    let next =
+        SignedIn::from_answer(instances[1].refresh(&successors[0].refresh).await, StatusCode::OK).await;
     assert_eq!(claims(&next.refresh)["ctr"], 3);
 
     // Only the successor lived: the token that all racers held is spent for good, and shows that somebody stole it.
@@ -44,7 +45,8 @@ async fn without_a_grace_one_of_sixty_four_refreshes_wins_and_the_rest_end_the_s
 
     let answers = join_all((0..64).map(|n| instances[n % 2].refresh(&spent))).await;
 
-    let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status() == StatusCode::OK);
+    let (won, lost): (Vec<_>, Vec<_>) =
+        answers.into_iter().partition(|answer| answer.status() == StatusCode::OK);
     assert_eq!(won.len(), 1);
     let mut reused = 0;
     for answer in lost {

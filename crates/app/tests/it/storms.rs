@@ -25,6 +25,7 @@ const LOGIN_LIMIT: Duration = Duration::from_secs(120);
 async fn two_thousand_concurrent_logins_stay_within_memory_and_nobody_else_notices() {
     allow_open_files(2 * LOGINS as u64 + 500); // the server inherits the limit
     let storage = Storage::sqlite_alone();
+    drop(Server::start(&storage, &[])); // hashes the password of the first admin, so that the next start hashes nothing
     let server = Arc::new(Server::start(&storage, &[("MAESTRO_AUTH__HASHING__LANES", &LANES.to_string())]));
     let idle = memory_mib(server.pid(), "VmRSS");
     let user = registered(&server, "ada@example.com").await;
@@ -46,7 +47,12 @@ async fn two_thousand_concurrent_logins_stay_within_memory_and_nobody_else_notic
     assert_eq!(answers.len(), LOGINS);
     assert!(!signed_in.is_empty(), "the lanes worked on");
     for answer in shed {
-        assert_eq!((answer.status, answer.code().as_str()), (503, "overloaded"));
+        // On a crowded machine the look-up of the account may be what comes too late, before there is anything to hash.
+        let code = answer.code();
+        assert!(
+            answer.status == 503 && ["overloaded", "storage_unavailable"].contains(&code.as_str()),
+            "{code}"
+        );
         let wait: u32 = answer.header("retry-after").expect("a Retry-After").parse().expect("seconds");
         assert!((1..=60).contains(&wait), "Retry-After: {wait}");
     }
@@ -54,7 +60,10 @@ async fn two_thousand_concurrent_logins_stay_within_memory_and_nobody_else_notic
     let peak = memory_mib(server.pid(), "VmHWM");
     let bound = idle + f64::from(LANES) * LANE_MIB + 64.0;
     println!("resident: idle {idle:.1} MiB, peak {peak:.1} MiB, bound {bound:.1} MiB");
-    assert!(peak <= bound, "resident memory went to {peak:.1} MiB over an idle {idle:.1}; the bound is {bound:.1}");
+    assert!(
+        peak <= bound,
+        "resident memory went to {peak:.1} MiB over an idle {idle:.1}; the bound is {bound:.1}"
+    );
     assert_eq!(server.login("ada@example.com", PASSWORD).await.status(), StatusCode::OK, "at once");
 }
 
@@ -65,7 +74,8 @@ async fn rel_34_aborted_logins_leave_nothing_behind() {
     let server = Server::start(&storage, &[]);
     registered(&server, "ada@example.com").await;
 
-    let login = raw::post_json("/api/v1/auth/login", &json!({ "email": "ada@example.com", "password": PASSWORD }));
+    let login =
+        raw::post_json("/api/v1/auth/login", &json!({ "email": "ada@example.com", "password": PASSWORD }));
     for _ in 0..5 {
         let mut abandoned = Vec::new();
         for _ in 0..100 {
@@ -77,12 +87,17 @@ async fn rel_34_aborted_logins_leave_nothing_behind() {
     }
 
     logged_in(&server, "ada@example.com").await;
-    assert_eq!(server.login("ada@example.com", PASSWORD).await.status(), StatusCode::OK, "and at once from then on");
+    assert_eq!(
+        server.login("ada@example.com", PASSWORD).await.status(),
+        StatusCode::OK,
+        "and at once from then on"
+    );
 }
 
 /// All at once, each on a connection of its own.
 async fn login_storm(server: &Arc<Server>) -> Vec<RawAnswer> {
-    let login = raw::post_json("/api/v1/auth/login", &json!({ "email": "ada@example.com", "password": PASSWORD }));
+    let login =
+        raw::post_json("/api/v1/auth/login", &json!({ "email": "ada@example.com", "password": PASSWORD }));
     let login: Arc<[u8]> = login.into();
     let mut clients = JoinSet::new();
     for _ in 0..LOGINS {
