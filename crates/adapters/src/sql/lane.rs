@@ -1,4 +1,5 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -83,9 +84,12 @@ impl<D: Dialect> Lane<D> {
         task.await.unwrap_or_else(|gone| Err(StoreError::unavailable(gone)))
     }
 
-    /// A connection of its own, beside the bounded ones, for work at start that takes its time.
+    /// A connection of its own, beside the bounded ones, for work at start that takes its time. To be let in does not.
     pub(crate) async fn connect(&self) -> sqlx::Result<D::Connection> {
-        self.options.connect().await
+        let connected = timeout(self.limits.step, self.options.connect()).await;
+        connected.unwrap_or_else(|_| {
+            Err(io::Error::new(io::ErrorKind::TimedOut, "it did not answer in time").into())
+        })
     }
 
     async fn run_with_retries(&self, step: &Step) -> sqlx::Result<Rows<D>> {
