@@ -93,6 +93,8 @@ impl KeyRing {
     ) -> Result<Self, KeyRingError> {
         let (now, begun_at) = (clock.now(), Instant::now());
         let mut records = store.list_keys(now).await?;
+        // Before anything is stored: a key that was sealed under a wrong encryption key would lock the right one out.
+        let mut keys = Keys::open(&records, &sealing_key)?;
         let is_wanted = |record: &SigningKeyRecord| {
             record.public.algorithm == settings.algorithm && record.public.retires_at.is_none()
         };
@@ -101,8 +103,9 @@ impl KeyRing {
             let ahead = if records.is_empty() { Duration::ZERO } else { settings.publish_ahead };
             let candidate = make_key(settings.algorithm, &sealing_key, &*entropy, now, now + ahead).await?;
             records = store.ensure_key(candidate, now + ahead + settings.retire_after, now).await?;
+            keys = Keys::open(&records, &sealing_key)?;
         }
-        let keys = ArcSwap::from_pointee(Keys::open(&records, &sealing_key)?);
+        let keys = ArcSwap::from_pointee(keys);
         let last_load = Mutex::new(Load { begun_at, succeeded: true });
         Ok(Self {
             store,

@@ -238,6 +238,9 @@ async fn sec_116_another_encryption_key_is_refused_with_a_clear_sentence() {
 
     let error = instances.open_with(Algorithm::Es256, [8; 32]).await.err().unwrap();
     assert_eq!(error.to_string(), format!("the encryption key does not open signing key {kid}"));
+
+    assert!(instances.open_with(Algorithm::EdDsa, [8; 32]).await.is_err(), "nor does it store a key");
+    assert!(instances.open_with(Algorithm::Es256, [7; 32]).await.is_ok());
 }
 
 #[tokio::test]
