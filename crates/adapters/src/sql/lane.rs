@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use maestro_auth_ports::{StoreError, StoreResult};
 use sqlx::{ConnectOptions, Connection};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -34,6 +35,9 @@ pub(crate) struct Lane<D: Dialect> {
     limits: Limits,
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Idle<D>>>,
+    /// Where steps run and sockets are watched: the runtime that made the lane, since one of a web worker may end while
+    /// another worker still waits for its step.
+    runtime: Handle,
 }
 
 /// The bounds of a lane.
@@ -60,9 +64,10 @@ const MAX_AGE: Duration = Duration::from_mins(30);
 const MAX_RETRIES: u32 = 3;
 
 impl<D: Dialect> Lane<D> {
+    /// A lane of the present runtime, with no connection yet.
     pub(crate) fn new(options: Options<D>, limits: Limits) -> Arc<Self> {
         let permits = Arc::new(Semaphore::new(limits.connections as usize));
-        Arc::new(Self { options, limits, permits, idle: Mutex::default() })
+        Arc::new(Self { options, limits, permits, idle: Mutex::default(), runtime: Handle::current() })
     }
 
     /// Runs a step and gives the rows of each of its statements.
@@ -73,7 +78,7 @@ impl<D: Dialect> Lane<D> {
             .map_err(|_| StoreError::unavailable("no connection became free in time"))?
             .map_err(StoreError::unavailable)?;
         let lane = Arc::clone(self);
-        let task = tokio::spawn(async move {
+        let task = self.runtime.spawn(async move {
             let _held_to_the_end = permit;
             if let Ok(result) = timeout_at(deadline, lane.run_with_retries(&step)).await {
                 return result.map_err(StoreError::unavailable);

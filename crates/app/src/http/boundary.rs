@@ -10,6 +10,7 @@ use std::time::Instant;
 use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::error::InternalError;
+use actix_web::http::ConnectionType;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{Error, HttpResponse};
 use futures_util::FutureExt;
@@ -17,12 +18,13 @@ use tracing::{Instrument, Span};
 
 use super::request_id::{self, RequestId, RequestIds};
 use super::unread::ChunkedBody;
-use super::{ApiError, ErrorCode, host, problem};
+use super::{ApiError, ErrorCode, Readiness, host, problem};
 
 /// Gives each request its id, span, and an answer even if its handler panics; writes errors as problems; and puts the
 /// security headers on every answer (SEC-104, SEC-105, REL-38).
 pub(super) struct Boundary {
     pub request_ids: Arc<RequestIds>,
+    pub readiness: Arc<Readiness>,
     pub hsts: bool,
 }
 
@@ -37,14 +39,15 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        let request_ids = Arc::clone(&self.request_ids);
-        ready(Ok(BoundaryService { service: Rc::new(service), request_ids, hsts: self.hsts }))
+        let (request_ids, readiness) = (Arc::clone(&self.request_ids), Arc::clone(&self.readiness));
+        ready(Ok(BoundaryService { service: Rc::new(service), request_ids, readiness, hsts: self.hsts }))
     }
 }
 
 pub(super) struct BoundaryService<S> {
     service: Rc<S>,
     request_ids: Arc<RequestIds>,
+    readiness: Arc<Readiness>,
     hsts: bool,
 }
 
@@ -63,6 +66,7 @@ where
             started: Instant::now(),
             request_id: self.request_ids.of(request.headers()),
             unread: ChunkedBody::of(&mut request),
+            readiness: Arc::clone(&self.readiness),
             hsts: self.hsts,
         };
         let span = span(&request, &passage.request_id);
@@ -99,6 +103,7 @@ struct Passage {
     started: Instant,
     request_id: RequestId,
     unread: Option<ChunkedBody>,
+    readiness: Arc<Readiness>,
     hsts: bool,
 }
 
@@ -125,6 +130,10 @@ impl Passage {
 
     fn finish(self, mut response: HttpResponse) -> HttpResponse {
         secure(response.headers_mut(), self.request_id, self.hsts);
+        if self.readiness.is_draining() {
+            // The client's next request then goes to an instance that stays (REL-28).
+            response.head_mut().set_connection_type(ConnectionType::Close);
+        }
         tracing::debug!(
             http.status = response.status().as_u16(),
             latency_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
@@ -184,7 +193,7 @@ mod tests {
     use super::*;
 
     fn boundary(hsts: bool) -> Boundary {
-        Boundary { request_ids: request_ids(), hsts }
+        Boundary { request_ids: request_ids(), readiness: Arc::default(), hsts }
     }
 
     async fn panicking() -> HttpResponse {

@@ -61,7 +61,11 @@ pub fn app(
         InitError = (),
     >,
 > {
-    let boundary = Boundary { request_ids: Arc::clone(&state.request_ids), hsts: state.hsts };
+    let boundary = Boundary {
+        request_ids: Arc::clone(&state.request_ids),
+        readiness: Arc::clone(&state.readiness),
+        hsts: state.hsts,
+    };
     App::new()
         .app_data(web::Data::from(state))
         .configure(|config| routes::register(&mut Router::new(config)))

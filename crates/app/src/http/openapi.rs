@@ -75,9 +75,9 @@ impl Modify for OnEveryAnswer {
             for operation in operations(item) {
                 let negotiated = operation.responses.responses.values().any(answers_in_json);
                 let common = if negotiated {
-                    &[ErrorCode::NotAcceptable, ErrorCode::InternalError][..]
+                    &[ErrorCode::MalformedRequest, ErrorCode::NotAcceptable, ErrorCode::InternalError][..]
                 } else {
-                    &[ErrorCode::InternalError]
+                    &[ErrorCode::MalformedRequest, ErrorCode::InternalError]
                 };
                 operation.responses.responses.extend(problems::responses(common));
                 operation.responses.responses.values_mut().for_each(add_request_id);
