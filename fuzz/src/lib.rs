@@ -2,6 +2,8 @@
 //!
 //! The fuzz targets feed these from libFuzzer (`just fuzz address`); the test feeds them every kept corpus file.
 
+#![expect(clippy::missing_panics_doc, reason = "panicking is how a fuzz target tells")]
+
 use maestro_auth_domain::{Email, HashScheme, PasswordHash};
 
 /// An address that parses is bounded, ASCII where it must be, and parses to itself again.

@@ -1,5 +1,7 @@
 //! Replays every kept corpus file, so that what a fuzzer once found stays found.
 
+#![expect(clippy::unwrap_used, reason = "a test tells by panicking")]
+
 use std::path::Path;
 
 fn replay(target: &str, check: fn(&[u8])) {
