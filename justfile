@@ -27,3 +27,7 @@ bench *args:
 # Builds the documentation of all crates
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+# Let libFuzzer look for inputs that break a parser: address, stored_hash or token (needs cargo-fuzz)
+fuzz TARGET SECONDS="60":
+    cargo fuzz run -s none --features libfuzzer {{TARGET}} -- -max_total_time={{SECONDS}}
