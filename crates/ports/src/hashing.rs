@@ -23,8 +23,9 @@ pub trait PasswordHasher: Send + Sync {
         stored: Option<PasswordHash>,
     ) -> Result<Verification, HashError>;
 
-    /// The least time from the start of a login to the answer of a *failed* one: 1.25 × the slowest scheme that a stored
-    /// hash may need, so that failures tell nothing about the scheme of an account either (SEC-17).
+    /// The least time from the start of a login to the answer of a *failed* one, asked for after its verification: at
+    /// least 1.25 × what the slowest scheme that a stored hash may need takes under the present load, so that failures
+    /// tell nothing about the scheme of an account either (SEC-17).
     fn failure_floor(&self) -> Duration;
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::{self, Instant as AsyncInstant};
 
 use super::engine::Engine;
+use super::floor::thread_cpu_time;
 use super::memory::BlockMemory;
 use super::queue::{Job, Queue};
 use super::stored::{self, StoredHash};
@@ -68,10 +69,14 @@ impl HashingLanes {
     ) -> Result<T, HashError> {
         let (reply, mut answer) = oneshot::channel();
         let engine = self.engine.clone();
-        let deadline = Instant::now() + self.max_wait;
+        let asked_at = Instant::now();
+        let deadline = asked_at + self.max_wait;
         let job = Job {
             work: Box::new(move |turn| {
+                let (taken_at, computing) = (Instant::now(), thread_cpu_time());
                 let result = turn.and_then(|memory| surviving_panics(|| work(&engine, memory)));
+                let computing = thread_cpu_time().saturating_sub(computing);
+                engine.floor.observe_turn(taken_at - asked_at, taken_at.elapsed(), computing);
                 // Nobody listens any more when the caller has gone meanwhile.
                 let _ = reply.send(result);
             }),

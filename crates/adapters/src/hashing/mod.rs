@@ -12,6 +12,7 @@ mod floor;
 mod lanes;
 mod memory;
 mod queue;
+mod recent;
 mod settings;
 mod stored;
 

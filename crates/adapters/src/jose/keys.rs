@@ -18,10 +18,14 @@ impl Keys {
         self.0.iter().find(|key| key.public.kid == kid)
     }
 
-    /// The key that signs at `now`: the newest that is active. Where none is yet, because the clock of the instance that
-    /// made the first one is ahead, the oldest.
+    /// The key that signs at `now`: of those that are active, the one without an end, else the one that ends last, however
+    /// rotations overlap. Where none is active yet, because the clock of the instance that made the first one is ahead,
+    /// the oldest.
     pub(super) fn signer(&self, now: Timestamp) -> Option<&SigningKey> {
-        self.0.iter().find(|key| key.public.active_from <= now).or(self.0.last())
+        let active = self.0.iter().filter(|key| key.public.active_from <= now);
+        let never_ends = |key: &&SigningKey| key.public.retires_at.is_none();
+        let end = |key: &&SigningKey| (never_ends(key), key.public.retires_at);
+        active.max_by_key(end).or(self.0.last())
     }
 
     /// What the JWKS shows at `now`.

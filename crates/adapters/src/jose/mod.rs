@@ -4,7 +4,7 @@
 //! (SEC-56). Private halves are in the store only sealed (SEC-116); the key that opens them comes from the configuration.
 //!
 //! **Invariant:** a token chooses nothing: a key signs and verifies with its own algorithm alone (SEC-36, SEC-37), and no
-//! flood of made-up key ids reaches the store more than once a second.
+//! flood of made-up key ids reaches the store more than four times a second.
 
 mod key;
 mod keys;

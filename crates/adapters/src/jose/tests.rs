@@ -315,6 +315,21 @@ async fn an_immediate_rotation_signs_at_once() {
 }
 
 #[tokio::test]
+async fn an_immediate_rotation_is_not_undone_by_one_that_waited() {
+    let instances = Instances::new();
+    let ring = instances.open(Algorithm::Es256).await;
+    ring.rotate().await.unwrap();
+    instances.clock.advance(MINUTE);
+    let immediate = ring.rotate_now().await.unwrap();
+    for _ in 0..2 {
+        let newest = ring.public_keys().into_iter().find(|key| key.retires_at.is_none()).unwrap();
+        assert_eq!(newest.kid, immediate.kid);
+        assert_eq!(ring.keys.load().signer(instances.clock.now()).unwrap().public.kid, immediate.kid);
+        instances.clock.advance(PUBLISH_AHEAD);
+    }
+}
+
+#[tokio::test]
 async fn another_algorithm_takes_over_without_a_refused_token() {
     let instances = Instances::new();
     let token = sign(&instances.open(Algorithm::Es256).await);
