@@ -1,30 +1,6 @@
 use std::time::Duration;
 
-use crate::{Generation, SessionId, Timestamp, User, UserId};
-
-/// The place of a refresh token in its family: the `ctr` claim. The store keeps only the current one, so a stolen
-/// database opens no session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RefreshCounter(i64);
-
-impl RefreshCounter {
-    pub const FIRST: Self = Self(1);
-
-    #[must_use]
-    pub const fn from_number(number: i64) -> Self {
-        Self(number)
-    }
-
-    #[must_use]
-    pub const fn number(self) -> i64 {
-        self.0
-    }
-
-    #[must_use]
-    pub const fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-}
+use crate::{Generation, RefreshCounter, SessionId, Timestamp, User, UserId};
 
 /// One login and the refresh token family that grew from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +76,13 @@ impl Session {
     }
 
     fn has_ended(&self, user: &User) -> bool {
-        self.revoked_at.is_some() || !user.is_active || self.opened_generation < user.session_floor
+        self.revoked_at.is_some() || self.has_ended_with_all(user)
+    }
+
+    /// Whether the session has ended together with every other one that its user had at the time.
+    #[must_use]
+    pub fn has_ended_with_all(&self, user: &User) -> bool {
+        !user.is_active || self.opened_generation < user.session_floor
     }
 
     /// When the live refresh token expires: after its idle lifetime, and never after the session.

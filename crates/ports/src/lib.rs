@@ -22,7 +22,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 pub use error::{StoreError, StoreResult};
 pub use hashing::{HashError, PasswordHasher, Verification};
-pub use sessions::{OpenOutcome, Principal, RotateOutcome, SessionRepository};
+pub use sessions::{OpenOutcome, Principal, RevokeAllOutcome, RotateOutcome, SessionRepository};
 pub use signing::{
     Algorithm, PublicKey, SignatureCheck, SigningKeyRecord, SigningKeyRepository, TokenSigner, TokenType,
 };

@@ -51,9 +51,9 @@ pub trait SessionRepository: Send + Sync {
     /// Ends every session of the user whose live session is `by`; does nothing when `by` has ended, so that a dead token
     /// has no power over sessions opened since.
     ///
-    /// MUST raise the user's generation and its session floor to it, in one step:
+    /// MUST raise the user's generation and its session floor to it, in one step, and say whether it did:
     /// `ending_all_sessions_takes_a_live_one`.
-    async fn revoke_all(&self, by: SessionId, now: Timestamp) -> StoreResult<()>;
+    async fn revoke_all(&self, by: SessionId, now: Timestamp) -> StoreResult<RevokeAllOutcome>;
 
     /// Forgets sessions that ended by age before `before`, at most `limit` of them, and says how many it forgot.
     ///
@@ -78,6 +78,15 @@ pub enum OpenOutcome {
     Opened(Principal),
     /// The user is gone or inactive, or has another password by now.
     Refused,
+}
+
+/// What became of [`SessionRepository::revoke_all`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RevokeAllOutcome {
+    /// Every session of the user has ended.
+    Revoked,
+    /// The presenting session has ended or never was, and nothing was done for it.
+    Powerless,
 }
 
 /// What became of [`SessionRepository::rotate`].

@@ -1,5 +1,5 @@
 use maestro_auth_domain::User;
-use maestro_auth_ports::StoreError;
+use maestro_auth_ports::{Principal, StoreError};
 use thiserror::Error;
 
 use crate::tokens::Access;
@@ -24,6 +24,8 @@ pub(crate) enum Standing {
     Good(Box<User>),
     /// The session has ended.
     Ended,
+    /// The session has ended together with every other one that its user had.
+    AllEnded,
     /// The session lives, but the user has changed since the token was issued.
     Outdated,
 }
@@ -35,24 +37,24 @@ impl AuthService {
         let access = self.tokens.check_access(access_token, self.clock.now()).await?;
         match self.standing(&access).await? {
             Standing::Good(user) => Ok(*user),
-            Standing::Ended | Standing::Outdated => Err(AuthenticateError::Revoked),
+            Standing::Ended | Standing::AllEnded | Standing::Outdated => Err(AuthenticateError::Revoked),
         }
     }
 
     pub(crate) async fn standing(&self, access: &Access) -> Result<Standing, StoreError> {
         let now = self.clock.now();
-        let principal = self.stores.sessions.find_principal(access.session).await?;
-        Ok(match principal {
-            Some(principal)
-                if principal.user.id == access.user && principal.session.is_live(&principal.user, now) =>
-            {
-                if access.generation == principal.user.generation {
-                    Standing::Good(Box::new(principal.user))
-                } else {
-                    Standing::Outdated
-                }
-            }
-            _ => Standing::Ended,
+        let found = self.stores.sessions.find_principal(access.session).await?;
+        let Some(Principal { user, session }) = found.filter(|found| found.user.id == access.user) else {
+            return Ok(Standing::Ended);
+        };
+        Ok(if session.has_ended_with_all(&user) {
+            Standing::AllEnded
+        } else if !session.is_live(&user, now) {
+            Standing::Ended
+        } else if access.generation != user.generation {
+            Standing::Outdated
+        } else {
+            Standing::Good(Box::new(user))
         })
     }
 }

@@ -1,3 +1,5 @@
+use maestro_auth_ports::RevokeAllOutcome;
+
 use crate::authenticate::Standing;
 use crate::{AuthService, AuthenticateError};
 
@@ -17,6 +19,7 @@ impl AuthService {
     /// Ends the session of an access token, or all sessions of its user, before it returns (SEC-61, SEC-62, SEC-64).
     ///
     /// Logging out again with the same token succeeds and ends nothing more. An expired token still ends its own session.
+    /// A token whose session alone has ended ends no other: whoever asks it to is told so.
     #[tracing::instrument(skip_all)]
     pub async fn logout(&self, access_token: &str, scope: LogoutScope) -> Result<(), LogoutError> {
         match scope {
@@ -37,13 +40,20 @@ impl AuthService {
         let now = self.clock.now();
         let access = self.tokens.check_access(access_token, now).await?;
         match self.standing(&access).await? {
-            Standing::Good(_) => {
-                self.stores.sessions.revoke_all(access.session, now).await?;
+            Standing::Good(_) => {}
+            Standing::AllEnded => return Ok(()),
+            Standing::Ended | Standing::Outdated => return Err(LogoutError::Revoked),
+        }
+        match self.stores.sessions.revoke_all(access.session, now).await? {
+            RevokeAllOutcome::Revoked => {
                 tracing::info!(user.id = %access.user, "user logged out everywhere");
                 Ok(())
             }
-            Standing::Ended => Ok(()),
-            Standing::Outdated => Err(LogoutError::Revoked),
+            // The session ended just now, alone or with all others: what was promised must be true.
+            RevokeAllOutcome::Powerless => match self.standing(&access).await? {
+                Standing::AllEnded => Ok(()),
+                _ => Err(LogoutError::Revoked),
+            },
         }
     }
 }

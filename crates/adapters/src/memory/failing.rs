@@ -7,9 +7,9 @@ use maestro_auth_domain::{
     TenantId, Timestamp, User, UserId,
 };
 use maestro_auth_ports::{
-    CreateOutcome, Credentials, FirstAdminOutcome, OpenOutcome, Principal, RegisterOutcome, RotateOutcome,
-    SessionRepository, SetActiveOutcome, SetPasswordOutcome, SigningKeyRecord, SigningKeyRepository,
-    StoreError, StoreHealth, StoreResult, Stores, UserRepository,
+    CreateOutcome, Credentials, FirstAdminOutcome, OpenOutcome, Principal, RegisterOutcome, RevokeAllOutcome,
+    RotateOutcome, SessionRepository, SetActiveOutcome, SetPasswordOutcome, SigningKeyRecord,
+    SigningKeyRepository, StoreError, StoreHealth, StoreResult, Stores, UserRepository,
 };
 
 /// A storage that a test can switch off, to see what its callers make of it.
@@ -117,7 +117,7 @@ impl SessionRepository for FailingStore {
         self.inner()?.sessions.revoke(session, now).await
     }
 
-    async fn revoke_all(&self, by: SessionId, now: Timestamp) -> StoreResult<()> {
+    async fn revoke_all(&self, by: SessionId, now: Timestamp) -> StoreResult<RevokeAllOutcome> {
         self.inner()?.sessions.revoke_all(by, now).await
     }
 

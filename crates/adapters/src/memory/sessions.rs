@@ -5,7 +5,9 @@ use maestro_auth_domain::{
     NewSession, PasswordHash, PasswordVersion, RefreshCounter, RefreshPolicy, RefreshVerdict, Session,
     SessionId, Timestamp, UserId,
 };
-use maestro_auth_ports::{OpenOutcome, Principal, RotateOutcome, SessionRepository, StoreResult};
+use maestro_auth_ports::{
+    OpenOutcome, Principal, RevokeAllOutcome, RotateOutcome, SessionRepository, StoreResult,
+};
 
 use super::{MemoryStore, State};
 
@@ -99,14 +101,15 @@ impl SessionRepository for MemoryStore {
         Ok(())
     }
 
-    async fn revoke_all(&self, by: SessionId, now: Timestamp) -> StoreResult<()> {
+    async fn revoke_all(&self, by: SessionId, now: Timestamp) -> StoreResult<RevokeAllOutcome> {
         let mut state = self.state()?;
         if let Some(Principal { user, session }) = state.principal(by)
             && session.is_live(&user, now)
         {
             state.users.end_sessions(user.id);
+            return Ok(RevokeAllOutcome::Revoked);
         }
-        Ok(())
+        Ok(RevokeAllOutcome::Powerless)
     }
 
     async fn forget_expired(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {

@@ -3,7 +3,9 @@ use maestro_auth_domain::{
     NewSession, PasswordHash, PasswordVersion, RefreshCounter, RefreshPolicy, RefreshVerdict, Session,
     SessionId, Timestamp, UserId,
 };
-use maestro_auth_ports::{OpenOutcome, Principal, RotateOutcome, SessionRepository, StoreError, StoreResult};
+use maestro_auth_ports::{
+    OpenOutcome, Principal, RevokeAllOutcome, RotateOutcome, SessionRepository, StoreError, StoreResult,
+};
 
 use super::dialect::Dialect;
 use super::rows::{self, principal_columns};
@@ -53,7 +55,7 @@ const REVOKE_AS_SEEN: &str =
 /// The condition is [`Session::is_live`].
 const REVOKE_ALL: &str = "UPDATE users SET generation = generation + 1, session_floor = generation + 1 FROM sessions \
      WHERE sessions.id = $1 AND users.id = sessions.user_id AND sessions.revoked_at IS NULL AND users.is_active \
-     AND sessions.opened_generation >= users.session_floor AND sessions.expires_at > $2";
+     AND sessions.opened_generation >= users.session_floor AND sessions.expires_at > $2 RETURNING users.id";
 const FORGET_EXPIRED: &str = "DELETE FROM sessions \
      WHERE id IN (SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2) RETURNING id";
 
@@ -121,8 +123,9 @@ impl<D: Dialect> SessionRepository for SqlStore<D> {
         self.write(Statement::new(REVOKE).bind(session).bind(now)).await.map(drop)
     }
 
-    async fn revoke_all(&self, by: SessionId, now: Timestamp) -> StoreResult<()> {
-        self.write(Statement::new(REVOKE_ALL).bind(by).bind(now)).await.map(drop)
+    async fn revoke_all(&self, by: SessionId, now: Timestamp) -> StoreResult<RevokeAllOutcome> {
+        let users = self.write(Statement::new(REVOKE_ALL).bind(by).bind(now)).await?;
+        Ok(if users.is_empty() { RevokeAllOutcome::Powerless } else { RevokeAllOutcome::Revoked })
     }
 
     async fn forget_expired(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {

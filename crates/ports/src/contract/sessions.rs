@@ -7,7 +7,7 @@ use maestro_auth_domain::{NewSession, PasswordVersion, RefreshCounter, Session, 
 use super::StorageUnderTest;
 use super::fixtures::{POLICY, SESSION_SECONDS, argon2_hash, at, principal, register, session, user};
 use super::race::race;
-use crate::{OpenOutcome, Principal, RotateOutcome, SetPasswordOutcome, Stores};
+use crate::{OpenOutcome, Principal, RevokeAllOutcome, RotateOutcome, SetPasswordOutcome, Stores};
 
 const FIRST: RefreshCounter = RefreshCounter::FIRST;
 
@@ -212,7 +212,7 @@ pub async fn a_logout_wins_against_concurrent_refreshes(storage: &dyn StorageUnd
             async move {
                 match caller {
                     8 if round % 2 == 0 => stores.sessions.revoke(opened.id, at(1)).await.unwrap(),
-                    8 => stores.sessions.revoke_all(opened.id, at(1)).await.unwrap(),
+                    8 => stores.sessions.revoke_all(opened.id, at(1)).await.map(drop).unwrap(),
                     _ => match rotate(&stores, opened.id, FIRST, at(1)).await {
                         RotateOutcome::Rotated(_) | RotateOutcome::Replayed(_) | RotateOutcome::Ended => {}
                         other => panic!("a refresh beside a logout gave {other:?}"),
@@ -283,11 +283,13 @@ pub async fn ending_all_sessions_takes_a_live_one(storage: &dyn StorageUnderTest
     let (user, first) = register(&stores, user()).await;
     let second = opened_session(&stores, &user).await;
     let (stranger, foreign) = register(&stores, super::fixtures::user()).await;
-    race((0..16).map(|_| {
+    let outcomes = race((0..16).map(|_| {
         let stores = stores.clone();
         async move { stores.sessions.revoke_all(first.id, at(2)).await.unwrap() }
     }))
     .await;
+    let acted = outcomes.iter().filter(|outcome| **outcome == RevokeAllOutcome::Revoked).count();
+    assert_eq!(acted, 1, "callers that did nothing say that they ended all sessions");
 
     let ended = principal(&stores, second).await;
     assert_eq!(
@@ -306,12 +308,14 @@ pub async fn ending_all_sessions_takes_a_live_one(storage: &dyn StorageUnderTest
     opened(open(&stores, &user, PasswordVersion::FIRST, short).await);
     for (powerless, now) in [(first.id, at(4)), (revoked, at(4)), (session(0).id, at(4)), (short.id, at(60))]
     {
-        stores.sessions.revoke_all(powerless, now).await.unwrap();
+        let outcome = stores.sessions.revoke_all(powerless, now).await.unwrap();
+        assert_eq!(outcome, RevokeAllOutcome::Powerless);
         let survivor = principal(&stores, live).await;
         assert!(survivor.session.is_live(&survivor.user, now), "a dead session ended a live one");
         assert_eq!(survivor.user.generation, ended.user.generation);
     }
-    stores.sessions.revoke_all(short.id, at(59)).await.unwrap();
+    let outcome = stores.sessions.revoke_all(short.id, at(59)).await.unwrap();
+    assert_eq!(outcome, RevokeAllOutcome::Revoked);
     assert_eq!(principal(&stores, live).await.user.generation, ended.user.generation.next());
 }
 

@@ -33,13 +33,25 @@ async fn sec_64_a_logout_everywhere_ends_every_session_of_the_user_alone() {
 #[tokio::test]
 async fn sec_61_logging_out_twice_succeeds_and_ends_nothing_more() {
     let t = TestAuth::new().await;
-    let first = t.signed_in("ada@example.org").await;
     for scope in [LogoutScope::ThisSession, LogoutScope::Everywhere] {
+        let email = format!("{scope:?}@example.org");
+        let first = t.signed_in(&email).await;
         t.auth.logout(&first.access_token, scope).await.unwrap();
-        let later = t.login("ada@example.org", PASSWORD).await.unwrap();
+        let later = t.login(&email, PASSWORD).await.unwrap();
         t.auth.logout(&first.access_token, scope).await.unwrap();
         assert!(t.is_accepted(&later.access_token).await, "a dead token ended a session opened since");
     }
+}
+
+#[tokio::test]
+async fn a_dead_token_is_not_told_that_it_ended_every_session() {
+    let t = TestAuth::new().await;
+    let here = t.signed_in("ada@example.org").await;
+    let there = t.login("ada@example.org", PASSWORD).await.unwrap();
+    t.auth.logout(&here.access_token, LogoutScope::ThisSession).await.unwrap();
+    let everywhere = t.auth.logout(&here.access_token, LogoutScope::Everywhere).await;
+    assert!(matches!(everywhere, Err(LogoutError::Revoked)));
+    assert!(t.is_accepted(&there.access_token).await);
 }
 
 #[tokio::test]

@@ -10,8 +10,9 @@ use maestro_auth_domain::{
 };
 use maestro_auth_ports::contract::{StorageUnderTest, crashes, sessions, users};
 use maestro_auth_ports::{
-    CreateOutcome, Credentials, FirstAdminOutcome, OpenOutcome, Principal, RegisterOutcome, RotateOutcome,
-    SessionRepository, SetActiveOutcome, SetPasswordOutcome, StoreResult, Stores, UserRepository,
+    CreateOutcome, Credentials, FirstAdminOutcome, OpenOutcome, Principal, RegisterOutcome, RevokeAllOutcome,
+    RotateOutcome, SessionRepository, SetActiveOutcome, SetPasswordOutcome, StoreResult, Stores,
+    UserRepository,
 };
 use tokio::task::yield_now;
 
@@ -182,7 +183,7 @@ impl SessionRepository for BrokenRotate {
         self.0.revoke(session, now).await
     }
 
-    async fn revoke_all(&self, by: SessionId, now: Timestamp) -> StoreResult<()> {
+    async fn revoke_all(&self, by: SessionId, now: Timestamp) -> StoreResult<RevokeAllOutcome> {
         self.0.revoke_all(by, now).await
     }
 
