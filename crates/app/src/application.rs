@@ -38,7 +38,7 @@ pub struct Application {
 
 impl Application {
     pub async fn build(settings: &Settings) -> Result<Self, Failure> {
-        let wired = wire::build(settings).await?;
+        let wired = wire::build(settings, wire::Purpose::Serve).await?;
         seed(settings, &wired.auth).await?;
 
         let listener = listen(settings.server.address())?;

@@ -91,32 +91,26 @@ impl KeyRing {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, KeyRingError> {
-        let (now, begun_at) = (clock.now(), Instant::now());
-        let mut records = store.list_keys(now).await?;
         // Before anything is stored: a key that was sealed under a wrong encryption key would lock the right one out.
-        let mut keys = Keys::open(&records, &sealing_key)?;
-        let is_wanted = |record: &SigningKeyRecord| {
-            record.public.algorithm == settings.algorithm && record.public.retires_at.is_none()
-        };
-        if !records.iter().any(is_wanted) {
-            // Nobody can have cached what was never published, so the very first key signs at once.
-            let ahead = if records.is_empty() { Duration::ZERO } else { settings.publish_ahead };
-            let candidate = make_key(settings.algorithm, &sealing_key, &*entropy, now, now + ahead).await?;
-            records = store.ensure_key(candidate, now + ahead + settings.retire_after, now).await?;
-            keys = Keys::open(&records, &sealing_key)?;
-        }
-        let keys = ArcSwap::from_pointee(keys);
+        let ring = Self::load_only(store, sealing_key, settings, clock, entropy).await?;
+        ring.ensure_key().await?;
+        Ok(ring)
+    }
+
+    /// Loads the keys that there are, for work that signs nothing.
+    pub async fn load_only(
+        store: Arc<dyn SigningKeyRepository>,
+        sealing_key: SealingKey,
+        settings: KeyRingSettings,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, KeyRingError> {
+        let begun_at = Instant::now();
+        let records = store.list_keys(clock.now()).await?;
+        let keys = ArcSwap::from_pointee(Keys::open(&records, &sealing_key)?);
         let last_load = Mutex::new(Load { begun_at, succeeded: true });
-        Ok(Self {
-            store,
-            sealing_key,
-            settings,
-            clock,
-            entropy,
-            keys,
-            last_load,
-            loads_begun: AtomicU64::new(0),
-        })
+        let loads_begun = AtomicU64::new(0);
+        Ok(Self { store, sealing_key, settings, clock, entropy, keys, last_load, loads_begun })
     }
 
     /// Makes a key that is published now and signs after `publish_ahead`: no token is refused by anyone.
@@ -137,6 +131,22 @@ impl KeyRing {
     /// Lets the store forget the keys that have retired.
     pub async fn forget_retired(&self) -> StoreResult<u64> {
         self.store.forget_retired_keys(self.clock.now()).await
+    }
+
+    async fn ensure_key(&self) -> Result<(), KeyRingError> {
+        let KeyRingSettings { algorithm, publish_ahead, retire_after } = self.settings;
+        let now = self.clock.now();
+        let published = self.public_keys();
+        let goes_on = |key: &PublicKey| key.algorithm == algorithm && key.retires_at.is_none();
+        if published.iter().any(goes_on) {
+            return Ok(());
+        }
+        // Nobody can have cached what was never published, so the very first key signs at once.
+        let ahead = if published.is_empty() { Duration::ZERO } else { publish_ahead };
+        let candidate = make_key(algorithm, &self.sealing_key, &*self.entropy, now, now + ahead).await?;
+        let records = self.store.ensure_key(candidate, now + ahead + retire_after, now).await?;
+        self.keys.store(Arc::new(Keys::open(&records, &self.sealing_key)?));
+        Ok(())
     }
 
     async fn rotate_after(&self, ahead: Duration) -> Result<PublicKey, KeyRingError> {

@@ -315,6 +315,22 @@ async fn an_immediate_rotation_signs_at_once() {
 }
 
 #[tokio::test]
+async fn an_operator_with_other_settings_leaves_the_keys_as_they_are() {
+    let instances = Instances::new();
+    let served = instances.open(Algorithm::EdDsa).await.public_keys();
+    let settings = KeyRingSettings {
+        algorithm: Algorithm::Es256,
+        publish_ahead: PUBLISH_AHEAD,
+        retire_after: RETIRE_AFTER,
+    };
+    let entropy = Arc::new(SeededEntropy::new(1));
+    let (store, clock) = (instances.store.clone(), instances.clock.clone());
+    let ring = KeyRing::load_only(store, SealingKey::new([7; 32]), settings, clock, entropy).await.unwrap();
+    assert_eq!(ring.public_keys(), served);
+    assert_eq!(instances.open(Algorithm::EdDsa).await.public_keys(), served);
+}
+
+#[tokio::test]
 async fn an_immediate_rotation_is_not_undone_by_one_that_waited() {
     let instances = Instances::new();
     let ring = instances.open(Algorithm::Es256).await;

@@ -22,7 +22,7 @@ pub(super) enum Action {
 }
 
 pub(super) async fn run(settings: &Settings, action: Action, out: &mut impl Write) -> Result<(), Failure> {
-    let keys = wire::build(settings).await?.keys;
+    let keys = wire::build(settings, wire::Purpose::Operate).await?.keys;
     if let Action::Rotate { now } = action {
         let rotated = if now { keys.rotate_now().await } else { keys.rotate().await };
         rotated.context("the keys were not rotated")?;

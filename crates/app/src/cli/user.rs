@@ -76,7 +76,7 @@ pub(super) struct Named {
 }
 
 pub(super) async fn run(settings: &Settings, action: Action, out: &mut impl Write) -> Result<(), Failure> {
-    let auth = &*wire::build(settings).await?.auth;
+    let auth = &*wire::build(settings, wire::Purpose::Operate).await?.auth;
     match action {
         Action::Create(order) => create(auth, order, out).await,
         Action::List(order) => list(auth, order, out).await,

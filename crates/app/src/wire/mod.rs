@@ -28,8 +28,17 @@ pub struct Wired {
     pub request_ids: Arc<RequestIds>,
 }
 
+/// What the use cases are wired for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To answer requests, which takes a key to sign with.
+    Serve,
+    /// To carry out an operator's order, which leaves the signing keys as they are.
+    Operate,
+}
+
 /// Opens the storage, brings it to the schema of this version, loads the keys and starts the hashing lanes.
-pub async fn build(settings: &Settings) -> Result<Wired, Failure> {
+pub async fn build(settings: &Settings, purpose: Purpose) -> Result<Wired, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
 
@@ -37,7 +46,7 @@ pub async fn build(settings: &Settings) -> Result<Wired, Failure> {
     storage.migrate().await?;
     let stores = storage.into_stores();
 
-    let keys = keys::open(settings, &stores, &clock, &entropy).await?;
+    let keys = keys::open(settings, &stores, &clock, &entropy, purpose).await?;
     let bcrypt_cost = stores.users.highest_bcrypt_cost().await.context("the storage does not answer")?;
     let hasher = hashing::start(&settings.hashing, bcrypt_cost, Arc::clone(&entropy))?;
     let request_ids = Arc::new(RequestIds::new(Arc::clone(&clock), &*entropy));

@@ -45,7 +45,10 @@ pub(super) async fn in_process(settings: &[(&str, &str)]) -> (String, OwnKey) {
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
     let settings = Settings::from_sources(&[], &variables).expect("settings");
-    let wired = wire::build(&settings).await.map_err(|failure| failure.line()).expect("a server");
+    let wired = wire::build(&settings, wire::Purpose::Serve)
+        .await
+        .map_err(|failure| failure.line())
+        .expect("a server");
     let ring = Arc::clone(&wired.keys);
     let state = Arc::new(HttpState {
         auth: wired.auth,
