@@ -48,6 +48,36 @@ macro_rules! typed_id {
     };
 }
 
+/// Declares a number that counts up from one, and that the compiler keeps apart from every other number.
+macro_rules! counter {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(i64);
+
+        impl $name {
+            pub const FIRST: Self = Self(1);
+
+            /// Takes a number that was counted before, for instance one that a storage kept.
+            #[must_use]
+            pub const fn from_number(number: i64) -> Self {
+                Self(number)
+            }
+
+            #[must_use]
+            pub const fn number(self) -> i64 {
+                self.0
+            }
+
+            /// Stays at the end of the numbers: one that comes from a token may be any.
+            #[must_use]
+            pub const fn next(self) -> Self {
+                Self(self.0.saturating_add(1))
+            }
+        }
+    };
+}
+
 typed_id! {
     /// A user: the `sub` of its tokens.
     UserId
@@ -68,4 +98,20 @@ typed_id! {
 impl TenantId {
     /// The one tenant that exists today. Both migrations insert it.
     pub const DEFAULT: Self = Self(Uuid::from_u128(1));
+}
+
+counter! {
+    /// The token generation of a user: the `gen` of its tokens. It only ever rises, and an access token with a lower one
+    /// than its user's is refused.
+    Generation
+}
+counter! {
+    /// Counts the passwords that a user has had. It rises when the password changes, and stays when the same password is
+    /// merely hashed anew; so a login that verified an old password can be told from one that verified the current one.
+    PasswordVersion
+}
+counter! {
+    /// The place of a refresh token in its family: the `ctr` claim. The store keeps only the current one, so a stolen
+    /// database opens no session.
+    RefreshCounter
 }

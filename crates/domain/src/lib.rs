@@ -16,12 +16,12 @@ mod user;
 mod violation;
 
 pub use email::Email;
-pub use ids::{SessionId, TenantId, TokenId, UserId};
+pub use ids::{Generation, PasswordVersion, RefreshCounter, SessionId, TenantId, TokenId, UserId};
 pub use name::DisplayName;
 pub use password::{NewPassword, Password, PasswordPolicy};
 pub use role::{Permission, RoleName, Roles};
-pub use session::{NewSession, RefreshCounter, RefreshPolicy, RefreshVerdict, Session};
+pub use session::{NewSession, RefreshPolicy, RefreshVerdict, Session};
 pub use stored_hash::{Argon2Params, HashRejected, HashScheme, PasswordHash};
 pub use timestamp::Timestamp;
-pub use user::{Generation, NewUser, PasswordVersion, User};
+pub use user::{NewUser, User};
 pub use violation::Violation;
