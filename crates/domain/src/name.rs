@@ -13,7 +13,7 @@ impl DisplayName {
     pub const MAX_CHARS: usize = 100;
 
     pub fn parse(typed: &str) -> Result<Self, Violation> {
-        if typed.trim().is_empty() {
+        if typed.chars().all(is_blank) {
             return Err(Violation::new("name_empty", "A name has at least one visible character."));
         }
         if typed.chars().count() > Self::MAX_CHARS {
@@ -49,6 +49,16 @@ impl fmt::Display for DisplayName {
     }
 }
 
+/// White space, and the characters that leave no mark of their own: the default-ignorable ones of Unicode (a joiner inside
+/// a name is fine, nothing but joiners is not), and the fillers and the empty Braille cell, which are drawn as blanks.
+fn is_blank(character: char) -> bool {
+    character.is_whitespace()
+        || matches!(character,
+            '\u{00AD}' | '\u{034F}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}' | '\u{180B}'..='\u{180F}'
+            | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{2800}' | '\u{3164}'
+            | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{E0000}'..='\u{E0FFF}')
+}
+
 /// C0, C1, line separators, zero-width space and BOM, and the bidirectional controls of UAX 9 section 2.
 fn is_unprintable(character: char) -> bool {
     character.is_control()
@@ -73,6 +83,18 @@ mod tests {
             ["", "   ", "a\nb", "a\0b", "\u{1b}[31mred", "\u{202E}evil", "victim@x.test", &"a".repeat(101)]
         {
             assert!(DisplayName::parse(name).is_err(), "{name:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn a_name_shows_at_least_one_character() {
+        for blank in
+            ["", " \t", "\u{00A0}", "\u{200D}", "\u{3164}\u{2800}", "\u{FE0F}\u{E0041} \u{115F}", "\u{FEFF}"]
+        {
+            assert_eq!(DisplayName::parse(blank).unwrap_err().code, "name_empty", "{blank:?}");
+        }
+        for name in ["a\u{00AD}b", "👩\u{200D}💻", "❤\u{FE0F}", "می\u{200C}خواهم"] {
+            assert!(DisplayName::parse(name).is_ok(), "{name:?} was refused");
         }
     }
 }
