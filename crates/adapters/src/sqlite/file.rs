@@ -25,19 +25,23 @@ pub enum OpenError {
 }
 
 /// Makes the file for its owner alone, and takes the lock beside it. The lock ends with the handle, also by a crash.
+///
+/// The lock lies beside the file itself, so that every symbolic link to it leads to the same lock.
 pub(super) fn claim(file: &Path) -> Result<File, OpenError> {
     let failed = |source| OpenError::Io { file: file.to_owned(), source };
     if let Some(folder) = file.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
     }
-    let lock = private(&beside(file)).map_err(failed)?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(file.to_owned())),
-        Err(TryLockError::Error(source)) => return Err(failed(source)),
+    if !file.exists() {
+        private(file).map_err(failed)?; // only a file that exists has a real path
     }
-    private(file).map_err(failed)?;
-    Ok(lock)
+    let real = file.canonicalize().map_err(failed)?;
+    let lock = private(&beside(&real)).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(file.to_owned())),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
 }
 
 /// SQLite gives its further files the permissions of this one.

@@ -1,6 +1,6 @@
 //! What only SQLite has: a file.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use maestro_auth_adapters::sqlite::{OpenError, SqliteStore};
@@ -22,6 +22,19 @@ async fn rel_18_whoever_comes_second_to_a_file_is_refused_with_a_sentence() {
     drop(first);
 
     SqliteStore::open(&file).unwrap().ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn rel_18_a_link_to_the_file_is_the_file() {
+    let folder = TempDir::new().unwrap();
+    let (file, link) = (folder.path().join("x.db"), folder.path().join("y.db"));
+    symlink("x.db", &link).unwrap();
+    let first = SqliteStore::open(&link).unwrap(); // makes x.db
+    assert!(matches!(SqliteStore::open(&file), Err(OpenError::InUse(_))));
+    drop(first);
+
+    let _first = SqliteStore::open(&file).unwrap();
+    assert!(matches!(SqliteStore::open(&link), Err(OpenError::InUse(_))));
 }
 
 #[tokio::test]
