@@ -33,7 +33,8 @@ fn key_file(settings: &DatabaseSettings) -> Option<PathBuf> {
     match &settings.url {
         StorageUrl::Memory => None,
         StorageUrl::Sqlite(database) => {
-            let mut file = database.clone().into_os_string();
+            // Beside the database itself, whatever link leads to it. It exists by now, unless it is made anew.
+            let mut file = database.canonicalize().unwrap_or_else(|_| database.clone()).into_os_string();
             file.push(".key");
             Some(file.into())
         }
@@ -43,17 +44,18 @@ fn key_file(settings: &DatabaseSettings) -> Option<PathBuf> {
 
 /// Makes the file whole or not at all, also when two processes do it at once: then one of the keys stays.
 fn make(file: &Path, entropy: &Arc<dyn Entropy>) -> io::Result<()> {
-    if let Some(folder) = file.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let draft = file.with_extension(format!("key.{}", process::id()));
     let written = write_private(&draft, &Base64::encode_string(&*Zeroizing::new(entropy.bytes::<32>())))
         .and_then(|()| fs::hard_link(&draft, file));
-    fs::remove_file(&draft)?;
+    let removed = fs::remove_file(&draft);
     match written {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        written => written,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        written => written?,
     }
+    removed?;
+    File::open(folder)?.sync_all() // so that the name of the file lasts as well
 }
 
 fn write_private(file: &Path, text: &str) -> io::Result<()> {
@@ -100,6 +102,18 @@ mod tests {
         let file = folder.path().join("data/auth.db.key");
         assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path().join("data")).unwrap().count(), 1, "no draft stays behind");
+    }
+
+    #[test]
+    fn a_link_to_a_database_leads_to_its_key() {
+        let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("x.db"), folder.path().join("y.db"));
+        File::create(&file).unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let key = encryption_key(&settings(&link), &entropy).unwrap();
+        assert_eq!(*encryption_key(&settings(&file), &entropy).unwrap(), *key);
+        assert!(folder.path().join("x.db.key").exists());
     }
 
     #[test]
