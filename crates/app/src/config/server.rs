@@ -82,9 +82,11 @@ impl PublicUrl {
 
 impl Value for PublicUrl {
     const EXPECTED: &'static str = "an http:// or https:// URL without credentials, query and fragment";
+    /// A refused one may hold a password.
+    const IS_SECRET: bool = true;
 
     fn parse(text: &str) -> Option<Self> {
-        let url = Url::parse(text).ok()?;
+        let url = Url::parse(text.trim()).ok()?;
         let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
         let is_plain = url.username().is_empty()
             && url.password().is_none()

@@ -160,6 +160,8 @@ fn no_error_and_no_listing_shows_a_secret() {
         ("MAESTRO_AUTH__REDIS__URL", "http://app:canary@redis"),
         ("MAESTRO_AUTH__MAIL__URL", "smpt://app:canary@mail"),
         ("MAESTRO_AUTH__SERVER__HOST", "0.0.0.0"),
+        ("MAESTRO_AUTH__SERVER__PUBLIC_URL", "https://app:canary@auth.example.com"),
+        ("MAESTRO_AUTH__SERVER__PUBLIC_URL", " https://auth.example.com?key=canary "),
     ] {
         let secret = ("MAESTRO_AUTH__BOOTSTRAP__ADMIN_PASSWORD", "canary");
         assert!(!line(from_environment(&[(name, value), secret])).contains("canary"));
