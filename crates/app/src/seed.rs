@@ -20,10 +20,10 @@ pub(crate) async fn seed(settings: &Settings, auth: &AuthService) -> Result<(), 
         ),
         Profile::Production => refuse_development_admin(auth).await?,
     }
-    let admin = match (bootstrap_admin(&settings.bootstrap, auth.passwords())?, settings.profile) {
-        (Some(admin), _) => admin,
-        (None, Profile::Development) => development_admin()?,
-        (None, Profile::Production) => return Ok(()),
+    let admin = match bootstrap_admin(&settings.bootstrap, auth.passwords())? {
+        Some(admin) => admin,
+        None if settings.profile == Profile::Development && is_empty(auth).await? => development_admin()?,
+        None => return Ok(()),
     };
     let email = admin.email.clone();
     match auth.ensure_first_admin(admin).await.context("the first admin was not made")? {
@@ -39,7 +39,7 @@ pub(crate) async fn seed(settings: &Settings, auth: &AuthService) -> Result<(), 
 /// SEC-114: a storage that was used for development goes into production only without its known password.
 async fn refuse_development_admin(auth: &AuthService) -> Result<(), Failure> {
     let (email, password) = development_credentials().map_err(|violation| anyhow!(violation))?;
-    if auth.is_password_of(&email, password).await.context("the storage can't be checked")? {
+    if auth.is_admin_password(&email, password).await.context("the storage can't be checked")? {
         let why = format!(
             "production is refused while {email} has the password of the development profile; \
              change it with `maestro-auth user set-password --email {email}`"
@@ -47,6 +47,10 @@ async fn refuse_development_admin(auth: &AuthService) -> Result<(), Failure> {
         return Err(ConfigError::about("profile", &why).into());
     }
     Ok(())
+}
+
+async fn is_empty(auth: &AuthService) -> Result<bool, Failure> {
+    Ok(auth.list_accounts(None, 1).await?.is_empty())
 }
 
 fn bootstrap_admin(
@@ -82,4 +86,53 @@ fn development_credentials() -> Result<(Email, Password), Violation> {
 
 fn admin(email: Email, name: DisplayName, password: NewPassword) -> NewAccount {
     NewAccount { email, name, password, roles: Roles::single(RoleName::admin()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::wire;
+
+    /// A store in memory, under the development profile.
+    async fn development() -> (Settings, Arc<AuthService>) {
+        let url = ("DATABASE_URL".to_owned(), "memory:".to_owned());
+        let settings = Settings::from_sources(&[], &[url]).unwrap();
+        let auth = wire::build(&settings, wire::Purpose::Serve).await.unwrap().auth;
+        (settings, auth)
+    }
+
+    /// Makes an account that has the password of the development admin, but is none.
+    async fn register(auth: &AuthService, email: &str) {
+        let email = Email::parse(email).unwrap();
+        let roles = Roles::single(RoleName::viewer());
+        auth.create_account(NewAccount { email, roles, ..development_admin().unwrap() }).await.unwrap();
+    }
+
+    #[actix_web::test]
+    async fn development_makes_its_admin_on_an_empty_store_only() {
+        let (settings, auth) = development().await;
+        seed(&settings, &auth).await.unwrap();
+        seed(&settings, &auth).await.unwrap();
+        let accounts = auth.list_accounts(None, 10).await.unwrap();
+        assert_eq!(accounts.len(), 1);
+        assert!(accounts[0].roles.contains(&RoleName::admin()));
+
+        let (settings, auth) = development().await;
+        register(&auth, "ada@example.org").await;
+        seed(&settings, &auth).await.unwrap();
+        assert_eq!(auth.list_accounts(None, 10).await.unwrap().len(), 1);
+    }
+
+    #[actix_web::test]
+    async fn sec_114_production_refuses_the_development_admin_and_lets_no_stranger_stop_it() {
+        let (settings, auth) = development().await;
+        seed(&settings, &auth).await.unwrap();
+        assert!(refuse_development_admin(&auth).await.is_err());
+
+        let (_, auth) = development().await;
+        register(&auth, DEVELOPMENT_ADMIN.0).await;
+        refuse_development_admin(&auth).await.unwrap();
+    }
 }

@@ -29,10 +29,14 @@ impl AuthService {
         })
     }
 
-    /// Whether this address and password open an account, so that a known default can be refused at the start (SEC-114).
-    pub async fn is_password_of(&self, email: &Email, password: Password) -> Result<bool, AccountError> {
-        let Some(found) = self.stores.users.find_credentials(TENANT, email).await? else { return Ok(false) };
-        let verification = self.hasher.verify(password, Some(found.password_hash)).await?;
+    /// Whether this address and password open an account *of an admin*, so that a known default can be refused at the
+    /// start (SEC-114). Of anybody else it would tell nothing: whoever may register can have such an account.
+    pub async fn is_admin_password(&self, email: &Email, password: Password) -> Result<bool, AccountError> {
+        let found = self.stores.users.find_credentials(TENANT, email).await?;
+        let Some(admin) = found.filter(|found| found.user.roles.contains(&RoleName::admin())) else {
+            return Ok(false);
+        };
+        let verification = self.hasher.verify(password, Some(admin.password_hash)).await?;
         Ok(matches!(verification, Verification::Match { .. }))
     }
 }

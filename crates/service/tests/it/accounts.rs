@@ -38,8 +38,10 @@ async fn the_first_admin_is_made_once_and_nobody_is_promoted() {
     assert_eq!(t.auth.ensure_first_admin(first("root@example.org")).await.unwrap(), FirstAdmin::AdminExists);
     assert_eq!(t.auth.ensure_first_admin(first("eve@example.org")).await.unwrap(), FirstAdmin::AdminExists);
     let root = Email::parse("root@example.org").unwrap();
-    assert!(t.auth.is_password_of(&root, Password::parse(PASSWORD).unwrap()).await.unwrap());
-    assert!(!t.auth.is_password_of(&root, Password::parse("admin123").unwrap()).await.unwrap());
+    assert!(t.auth.is_admin_password(&root, Password::parse(PASSWORD).unwrap()).await.unwrap());
+    assert!(!t.auth.is_admin_password(&root, Password::parse("admin123").unwrap()).await.unwrap());
+    let ada = Email::parse("ada@example.org").unwrap(); // has the same password, but is no admin
+    assert!(!t.auth.is_admin_password(&ada, Password::parse(PASSWORD).unwrap()).await.unwrap());
 }
 
 #[tokio::test]
