@@ -1,3 +1,4 @@
+use std::error::Error as StdError;
 use std::process::ExitCode;
 
 use maestro_auth_ports::StoreError;
@@ -29,20 +30,22 @@ impl Failure {
     /// The whole story in one line, from what was tried down to the cause.
     #[must_use]
     pub fn line(&self) -> String {
-        let causes: Vec<String> = match self {
-            Self::Config(error) => vec![error.to_string()],
-            Self::Runtime(error) => error.chain().map(ToString::to_string).collect(),
-        };
-        let mut story = String::new();
-        for cause in causes {
-            // Some errors tell their cause themselves.
-            if !story.ends_with(&cause) {
-                let separator = if story.is_empty() { "" } else { ": " };
-                story = format!("{story}{separator}{cause}");
-            }
-        }
-        story.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+        with_causes(self)
     }
+}
+
+/// An error and its causes in one line. Some errors tell their cause themselves, so each is told once.
+pub(crate) fn with_causes(error: &(dyn StdError + 'static)) -> String {
+    let mut story = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let told = cause.to_string();
+        if !story.ends_with(&told) {
+            story = format!("{story}: {told}");
+        }
+        source = cause.source();
+    }
+    story.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 impl From<StoreError> for Failure {

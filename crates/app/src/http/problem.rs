@@ -1,5 +1,3 @@
-use std::error::Error as StdError;
-
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use serde::Serialize;
@@ -7,6 +5,7 @@ use utoipa::ToSchema;
 
 use super::error::FieldError;
 use super::{ApiError, ErrorCode};
+use crate::failure::with_causes;
 
 pub(super) const CONTENT_TYPE: &str = "application/problem+json";
 
@@ -68,7 +67,7 @@ pub(super) fn render(error: &ApiError, request_id: &str) -> HttpResponse {
 /// Logs what the client is not told, once and with every cause.
 pub(super) fn log(error: &ApiError) {
     let Some(cause) = &error.cause else { return };
-    let cause = chain(cause.as_ref());
+    let cause = with_causes(cause.as_ref());
     let code = error.code.as_str();
     match error.code {
         ErrorCode::InternalError => tracing::error!(error.code = code, error.cause = cause, "request failed"),
@@ -79,17 +78,4 @@ pub(super) fn log(error: &ApiError) {
         }
         _ => tracing::debug!(error.code = code, error.cause = cause, "request refused"),
     }
-}
-
-fn chain(error: &(dyn StdError + Send + Sync)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let next = error.to_string();
-        if !text.ends_with(&next) {
-            text = format!("{text}: {next}");
-        }
-        source = error.source();
-    }
-    text
 }
