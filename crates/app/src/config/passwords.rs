@@ -1,6 +1,7 @@
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use maestro_auth_domain::{Argon2Params, PasswordHash, PasswordPolicy};
+use maestro_auth_domain::{Argon2Params, PasswordPolicy};
 
 use super::Profile;
 use super::reader::Reader;
@@ -18,6 +19,13 @@ choice! {
 
 /// The weakest argon2id costs that OWASP still recommends: passes, and the memory in KiB that so few passes need.
 const OWASP_FLOORS: [(u32, u32); 5] = [(1, 47_104), (2, 19_456), (3, 12_288), (4, 9_216), (5, 7_168)];
+
+/// What a new bcrypt hash may cost. Stored ones verify up to `PasswordHash::MAX_BCRYPT_COST`, but each step doubles the time,
+/// and the answer must still come within the deadline of a request.
+const BCRYPT_COSTS: RangeInclusive<u32> = 10..=13;
+
+/// Leaves time for the hash itself before the deadline of a request, which is five seconds.
+const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
 /// How passwords are hashed, and how much of that happens at once.
 #[derive(Debug, Clone)]
@@ -45,12 +53,12 @@ impl HashingSettings {
             memory_kib: reader.within("hashing.memory_kib", default.memory_kib, 7_168..=max.memory_kib),
             passes: reader.within("hashing.passes", default.passes, 1..=max.passes),
             parallelism: reader.within("hashing.parallelism", default.lanes, 1..=max.lanes),
-            bcrypt_cost: reader.within("hashing.bcrypt_cost", 12, 10..=PasswordHash::MAX_BCRYPT_COST),
+            bcrypt_cost: reader.within("hashing.bcrypt_cost", 12, BCRYPT_COSTS),
             queue: reader.optional_within("hashing.queue", 1..=65_536),
             max_wait: reader.within(
                 "hashing.max_wait",
                 Duration::from_secs(1),
-                Duration::from_millis(1)..=Duration::from_secs(10),
+                Duration::from_millis(1)..=LONGEST_WAIT,
             ),
         }
     }

@@ -126,11 +126,12 @@ fn a_bad_value_is_one_line_that_names_the_setting() {
         ("MAESTRO_AUTH__TOKENS__INCLUDE_EMAIL", "yes"),
         ("MAESTRO_AUTH__KEYS__PUBLISH_AHEAD", "30d"),
         ("MAESTRO_AUTH__HASHING__ALGORITHM", "md5"),
-        ("MAESTRO_AUTH__HASHING__BCRYPT_COST", "16"),
+        ("MAESTRO_AUTH__HASHING__BCRYPT_COST", "14"),
         ("MAESTRO_AUTH__HASHING__BCRYPT_COST", "9"),
         ("MAESTRO_AUTH__HASHING__MEMORY_KIB", "19455"), // SEC-09
         ("MAESTRO_AUTH__HASHING__QUEUE", "0"),
         ("MAESTRO_AUTH__HASHING__MEMORY_KIB", "2000000"),
+        ("MAESTRO_AUTH__HASHING__MAX_WAIT", "3001ms"),
         ("MAESTRO_AUTH__PASSWORD__MIN_LENGTH", "7"),
         ("MAESTRO_AUTH__REGISTRATION__MODE", "verified"),
         ("MAESTRO_AUTH__REGISTRATION__SELF_ASSIGNABLE_ROLES", "viewer,owner"),
