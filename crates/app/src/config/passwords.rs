@@ -20,8 +20,8 @@ choice! {
 /// The weakest argon2id costs that OWASP still recommends: passes, and the memory in KiB that so few passes need.
 const OWASP_FLOORS: [(u32, u32); 5] = [(1, 47_104), (2, 19_456), (3, 12_288), (4, 9_216), (5, 7_168)];
 
-/// What a new bcrypt hash may cost. Stored ones verify up to `PasswordHash::MAX_BCRYPT_COST`, but each step doubles the time,
-/// and the answer must still come within the deadline of a request.
+/// What a new bcrypt hash may cost. Stored ones verify up to `PasswordHash::MAX_BCRYPT_COST`; but each step doubles the
+/// time, and the answer must still come within the deadline of a request.
 const BCRYPT_COSTS: RangeInclusive<u32> = 10..=13;
 
 /// Leaves time for the hash itself before the deadline of a request, which is five seconds.
