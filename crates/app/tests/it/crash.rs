@@ -105,7 +105,7 @@ impl Storm {
     async fn acknowledged_at_least(&self, wanted: usize) {
         let mut count = self.count.clone();
         let reached = count.wait_for(|count| *count >= wanted);
-        tokio::time::timeout(Duration::from_secs(60), reached).await.expect("in time").expect("clients");
+        tokio::time::timeout(Duration::from_mins(1), reached).await.expect("in time").expect("clients");
     }
 
     async fn end(self) -> Outcome {

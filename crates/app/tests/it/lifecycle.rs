@@ -14,7 +14,7 @@ const EXIT_LIMIT: Duration = Duration::from_secs(30);
 async fn sigterm_lets_what_is_in_flight_finish_and_ends_with_0() {
     let storage = Storage::sqlite();
     // One lane and a long queue: two dozen logins keep it busy for long after the first answer.
-    let settings = [("MAESTRO_AUTH__HASHING__LANES", "1"), ("MAESTRO_AUTH__HASHING__MAX_WAIT", "10s")];
+    let settings = [("MAESTRO_AUTH__HASHING__LANES", "1"), ("MAESTRO_AUTH__HASHING__MAX_WAIT", "3s")];
     let server = Server::start(&storage, &settings);
     registered(&server, "ada@example.com").await;
 

@@ -142,8 +142,8 @@ async fn the_openapi_document_is_printed_as_it_is_served() {
     let storage = Storage::memory();
     let printed: Value = serde_json::from_str(&operated(&storage, &["openapi"], "")).expect("JSON");
     let server = Server::start(&storage, &[]);
-    let served: Value = server.get("/openapi.json", None).await.json().await.expect("JSON");
-    assert_eq!(printed, served);
+    let fetched: Value = server.get("/openapi.json", None).await.json().await.expect("JSON");
+    assert_eq!(printed, fetched);
     assert!(printed["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
 }
 

@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 
 use crate::support::raw::{self, RawAnswer};
-use crate::support::{PASSWORD, Server, Storage, allow_open_files, logged_in, memory_mib, registered};
+use crate::support::{PASSWORD, Server, Storage, allow_open_files, logged_in, memory_mib, registered, say};
 
 const LOGINS: usize = 2_000;
 const LANES: u32 = 2;
@@ -19,7 +19,7 @@ const LANES: u32 = 2;
 const LANE_MIB: f64 = 19.0;
 /// How long a probe may take while the storm rages, and how long any login.
 const PROBE_LIMIT: Duration = Duration::from_secs(5);
-const LOGIN_LIMIT: Duration = Duration::from_secs(120);
+const LOGIN_LIMIT: Duration = Duration::from_mins(2);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_thousand_concurrent_logins_stay_within_memory_and_nobody_else_notices() {
@@ -43,7 +43,7 @@ async fn two_thousand_concurrent_logins_stay_within_memory_and_nobody_else_notic
     }
 
     let (signed_in, shed): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
-    println!("{} logins: {} signed in, {} shed", answers.len(), signed_in.len(), shed.len());
+    say(&format!("{} logins at once: {} signed in, {} shed", answers.len(), signed_in.len(), shed.len()));
     assert_eq!(answers.len(), LOGINS);
     assert!(!signed_in.is_empty(), "the lanes worked on");
     for answer in shed {
@@ -59,7 +59,7 @@ async fn two_thousand_concurrent_logins_stay_within_memory_and_nobody_else_notic
 
     let peak = memory_mib(server.pid(), "VmHWM");
     let bound = idle + f64::from(LANES) * LANE_MIB + 64.0;
-    println!("resident: idle {idle:.1} MiB, peak {peak:.1} MiB, bound {bound:.1} MiB");
+    say(&format!("resident: {idle:.1} MiB idle, {peak:.1} at most in the storm, bound {bound:.1}"));
     assert!(
         peak <= bound,
         "resident memory went to {peak:.1} MiB over an idle {idle:.1}; the bound is {bound:.1}"

@@ -56,7 +56,7 @@ async fn sec_11_a_bcrypt_hash_verifies_and_is_upgraded_by_the_login(storage: Sto
 
 async fn sec_11_twenty_logins_at_once_all_outlive_the_upgrade(storage: Storage) {
     seed(&storage, &bcrypt_hash("2b", PASSWORD)).await;
-    let server = Server::start(&storage, &[("MAESTRO_AUTH__HASHING__MAX_WAIT", "10s")]);
+    let server = Server::start(&storage, &[("MAESTRO_AUTH__HASHING__MAX_WAIT", "3s")]);
     let logins = join_all((0..20).map(|_| Answer::to_login(&server, ADA, PASSWORD))).await;
     for login in logins {
         let access = login.ok(200).body["access_token"].as_str().expect("a token").to_owned();

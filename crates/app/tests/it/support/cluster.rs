@@ -6,6 +6,8 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use super::say;
+
 /// A throw-away cluster. It ends with the value.
 pub struct Cluster {
     folder: TempDir,
@@ -16,11 +18,12 @@ impl Cluster {
     /// `None` when the tester said aloud that PostgreSQL is to be skipped.
     pub fn start() -> Option<Self> {
         if is_skipped() {
-            eprintln!("SKIPPED: MAESTRO_AUTH_TEST_SKIP names postgres");
+            say("SKIPPED, since MAESTRO_AUTH_TEST_SKIP names postgres: a test on a PostgreSQL of its own");
             return None;
         }
         let folder = TempDir::new().expect("a folder");
-        let url = script("start", folder.path());
+        // Durable, since what was acknowledged must be there after the crashes that this cluster is for.
+        let url = last_line(&run(script_command("start", folder.path()).arg("--durable")));
         Some(Self { folder, url })
     }
 
@@ -83,8 +86,11 @@ fn is_skipped() -> bool {
     std::env::var("MAESTRO_AUTH_TEST_SKIP").is_ok_and(|names| names.split(',').any(|name| name == "postgres"))
 }
 
-fn script(command: &str, folder: &Path) -> String {
-    let printed = run(&mut script_command(command, folder));
+fn script(command: &str, folder: &Path) {
+    run(&mut script_command(command, folder));
+}
+
+fn last_line(printed: &str) -> String {
     printed.lines().last().unwrap_or_default().to_owned()
 }
 

@@ -25,7 +25,12 @@ pub fn operated(storage: &Storage, arguments: &[&str], input: &str) -> String {
 }
 
 /// The one line and the exit code of a command that must fail.
-pub fn refused(storage: &Storage, settings: &[(&str, &str)], arguments: &[&str], input: &str) -> (i32, String) {
+pub fn refused(
+    storage: &Storage,
+    settings: &[(&str, &str)],
+    arguments: &[&str],
+    input: &str,
+) -> (i32, String) {
     let output = operate(storage, settings, arguments, input);
     let line = String::from_utf8(output.stderr).expect("text");
     assert!(!output.status.success(), "{arguments:?} with {settings:?} was accepted");

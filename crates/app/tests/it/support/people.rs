@@ -45,7 +45,8 @@ pub async fn logged_in(server: &Server, email: &str) -> SignedIn {
 pub async fn patiently<F: Future<Output = Response>>(ask: impl Fn() -> F) -> Response {
     for _ in 0..60 {
         let answer = ask().await;
-        let is_shed = answer.status() == StatusCode::SERVICE_UNAVAILABLE && answer.headers().contains_key("retry-after");
+        let is_shed = answer.status() == StatusCode::SERVICE_UNAVAILABLE
+            && answer.headers().contains_key("retry-after");
         if !is_shed {
             return answer;
         }

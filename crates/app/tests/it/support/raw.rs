@@ -69,7 +69,10 @@ pub async fn read_answer(stream: &mut TcpStream) -> io::Result<RawAnswer> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await?;
     whole_answer(&bytes).ok_or_else(|| {
-        io::Error::new(io::ErrorKind::UnexpectedEof, format!("closed after {} bytes of the answer", bytes.len()))
+        io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            format!("closed after {} bytes of the answer", bytes.len()),
+        )
     })
 }
 

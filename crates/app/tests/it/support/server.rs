@@ -21,7 +21,8 @@ pub struct Server {
 impl Server {
     /// Starts a server over `storage` with these settings and waits until it listens.
     pub fn start(storage: &Storage, settings: &[(&str, &str)]) -> Self {
-        Self::try_start(storage, settings).unwrap_or_else(|output| panic!("the server did not start:\n{output}"))
+        Self::try_start(storage, settings)
+            .unwrap_or_else(|output| panic!("the server did not start:\n{output}"))
     }
 
     /// As [`Server::start`]; a server that ends before it listens gives all that it printed.
@@ -36,7 +37,7 @@ impl Server {
         follow(child.stderr.take().expect("stderr is piped"), lines);
 
         let mut printed = String::new();
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let Ok(line) = log.recv_timeout(left) else {
@@ -46,7 +47,7 @@ impl Server {
             };
             if let Some(base) = listening_address(&line) {
                 let http = reqwest::Client::builder()
-                    .timeout(Duration::from_secs(60))
+                    .timeout(Duration::from_mins(1))
                     .pool_max_idle_per_host(256)
                     .build()
                     .expect("a client");
@@ -83,7 +84,8 @@ impl Server {
     }
 
     pub fn signal(&self, signal: &str) {
-        let status = Command::new("kill").args([signal, &self.pid().to_string()]).status().expect("kill runs");
+        let status =
+            Command::new("kill").args([signal, &self.pid().to_string()]).status().expect("kill runs");
         assert!(status.success());
     }
 
@@ -94,7 +96,7 @@ impl Server {
             if let Some(status) = self.child.try_wait().expect("the child can be waited for") {
                 return status;
             }
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::park_timeout(Duration::from_millis(10));
         }
         panic!("the server did not end within {limit:?}");
     }

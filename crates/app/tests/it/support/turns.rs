@@ -2,7 +2,8 @@
 
 use std::sync::{Condvar, Mutex};
 
-static MACHINE: Machine = Machine { users: Mutex::new(Users { ordinary: 0, storm: false }), changed: Condvar::new() };
+static MACHINE: Machine =
+    Machine { users: Mutex::new(Users { ordinary: 0, storm: false }), changed: Condvar::new() };
 
 struct Machine {
     users: Mutex<Users>,
