@@ -112,6 +112,7 @@ make_cluster() {
     }
 }
 
+# Even without syncing, a commit waits until the system has it: what was acknowledged outlives a killed PostgreSQL.
 configure() {
     local port=$1 durable=$2
     as_owner tee -a "$data/postgresql.conf" >/dev/null <<CONF
@@ -120,7 +121,7 @@ port = $port
 unix_socket_directories = '$dir'
 max_connections = 200
 fsync = $durable
-synchronous_commit = $durable
+synchronous_commit = on
 full_page_writes = $durable
 CONF
 }
