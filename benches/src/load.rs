@@ -7,7 +7,6 @@ use anyhow::{Result, anyhow, ensure};
 
 use crate::http::Connection;
 use crate::machine;
-use crate::statistics::median;
 
 /// What one client thread found.
 pub(crate) struct Throughput {
@@ -90,15 +89,6 @@ pub(crate) fn side_by_side(
     let elapsed = started.elapsed();
     let answers = counts.into_iter().sum::<Result<u32>>()?;
     Ok(Throughput { answers, elapsed })
-}
-
-/// The median latency in milliseconds of `count` requests, one after the other.
-pub(crate) fn one_by_one(connection: &mut Connection, request: &[u8], count: u32) -> Result<f64> {
-    let mut latencies = Vec::new();
-    for _ in 0..count {
-        latencies.push(latency(connection, request, 200)?);
-    }
-    Ok(median(&latencies))
 }
 
 /// The latency of one request in milliseconds.

@@ -16,6 +16,13 @@ pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// How many threads wanted a core lately: what else than the benches keeps the machine busy, and blurs its numbers.
+pub(crate) fn load_average() -> Result<String> {
+    let averages = fs::read_to_string("/proc/loadavg")?;
+    let last_minute = averages.split(' ').next().context("/proc/loadavg has numbers")?;
+    Ok(format!("{last_minute} threads on {} cores", cores()))
+}
+
 /// Keeps the calling thread away from the server's core.
 pub(crate) fn move_to_load_core() -> Result<()> {
     let mut cores = CpuSet::new();

@@ -33,6 +33,7 @@ fn main() -> Result<()> {
     match arguments[..] {
         // What the benches compare with, each in a process of its own.
         ["hello"] => baseline::serve_hello(),
+        ["hash-on-demand"] => baseline::hash_on_demand(),
         ["hash", threads, millis] => baseline::hash_for(threads.parse()?, millis.parse()?),
         [] => run(&ALL),
         ref chosen => run(chosen),
@@ -47,6 +48,7 @@ fn run(chosen: &[&str]) -> Result<()> {
     server::build().context("building the server")?;
 
     let mut report = Report::default();
+    report.note("other load before the benches", machine::load_average()?);
     for name in chosen {
         eprint_progress(name);
         let measured = match *name {
