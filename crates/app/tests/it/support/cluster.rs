@@ -22,8 +22,7 @@ impl Cluster {
             return None;
         }
         let folder = TempDir::new().expect("a folder");
-        // Durable, since what was acknowledged must be there after the crashes that this cluster is for.
-        let url = last_line(&run(script_command("start", folder.path()).arg("--durable")));
+        let url = script("start", folder.path());
         Some(Self { folder, url })
     }
 
@@ -86,11 +85,8 @@ fn is_skipped() -> bool {
     std::env::var("MAESTRO_AUTH_TEST_SKIP").is_ok_and(|names| names.split(',').any(|name| name == "postgres"))
 }
 
-fn script(command: &str, folder: &Path) {
-    run(&mut script_command(command, folder));
-}
-
-fn last_line(printed: &str) -> String {
+fn script(command: &str, folder: &Path) -> String {
+    let printed = run(&mut script_command(command, folder));
     printed.lines().last().unwrap_or_default().to_owned()
 }
 
