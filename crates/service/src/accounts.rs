@@ -1,4 +1,6 @@
-use maestro_auth_domain::{DisplayName, Email, NewPassword, NewUser, RoleName, Roles, User, UserId};
+use maestro_auth_domain::{
+    DisplayName, Email, NewPassword, NewUser, RoleName, Roles, Timestamp, User, UserId,
+};
 use maestro_auth_ports::{
     CreateOutcome, HashError, SetActiveOutcome, SetPasswordOutcome, StoreError, StoreResult,
 };
@@ -38,7 +40,7 @@ impl AuthService {
         if !account.roles.iter().all(RoleName::exists) {
             return Err(AccountError::UnknownRole);
         }
-        let user = self.new_user(account).await?;
+        let user = self.new_user(account, self.clock.now()).await?;
         match self.stores.users.create(user).await? {
             CreateOutcome::Created(user) => Ok(user),
             CreateOutcome::EmailTaken => Err(AccountError::EmailTaken),
@@ -74,8 +76,8 @@ impl AuthService {
         }
     }
 
-    pub(crate) async fn new_user(&self, account: NewAccount) -> Result<NewUser, HashError> {
-        let now = self.clock.now();
+    /// The user that comes of an account made at `now`. Hashes its password.
+    pub(crate) async fn new_user(&self, account: NewAccount, now: Timestamp) -> Result<NewUser, HashError> {
         Ok(NewUser {
             id: UserId::generate(now, self.entropy.bytes()),
             tenant: TENANT,

@@ -21,7 +21,7 @@ impl AuthService {
         {
             return Ok(FirstAdmin::AdminExists); // the usual start, without the cost of a hash
         }
-        let admin = self.new_user(account).await?;
+        let admin = self.new_user(account, self.clock.now()).await?;
         Ok(match self.stores.users.create_first_admin(admin).await? {
             FirstAdminOutcome::Created(_) => FirstAdmin::Created,
             FirstAdminOutcome::AdminExists => FirstAdmin::AdminExists,

@@ -1,8 +1,8 @@
-use maestro_auth_domain::{DisplayName, Email, NewPassword, NewUser, RoleName, Roles, TokenId, UserId};
+use maestro_auth_domain::{DisplayName, Email, NewPassword, RoleName, Roles, TokenId};
 use maestro_auth_ports::{HashError, Principal, RegisterOutcome, StoreError};
 use thiserror::Error;
 
-use crate::{AuthService, RegistrationMode, SignedIn, TENANT};
+use crate::{AuthService, NewAccount, RegistrationMode, SignedIn};
 
 /// What a stranger fills in.
 #[derive(Debug)]
@@ -40,22 +40,15 @@ impl AuthService {
         }
         let role = self.assignable_role(request.role)?;
         let now = self.clock.now();
-        let id = UserId::generate(now, self.entropy.bytes());
         let token_id = TokenId::generate(now, self.entropy.bytes());
         let session = self.new_session(now);
 
-        let user = NewUser {
-            id,
-            tenant: TENANT,
-            email: request.email,
-            name: request.name,
-            roles: Roles::single(role),
-            password_hash: self.hasher.hash(request.password.into_password()).await?,
-            created_at: now,
-        };
+        let Register { email, name, password, .. } = request;
+        let account = NewAccount { email, name, password, roles: Roles::single(role) };
+        let user = self.new_user(account, now).await?;
         match self.stores.users.register(user, session).await? {
             RegisterOutcome::Registered(user, session) => {
-                tracing::info!(user.id = %id, "user registered");
+                tracing::info!(user.id = %user.id, "user registered");
                 Ok(self.tokens.issue(Principal { user, session }, token_id, now)?)
             }
             RegisterOutcome::EmailTaken => Err(RegisterError::EmailTaken),
