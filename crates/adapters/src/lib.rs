@@ -18,3 +18,5 @@ pub mod sqlite;
 pub mod system;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(any(feature = "memory", feature = "sqlite"))]
+mod wakeups;

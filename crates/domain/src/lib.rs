@@ -3,6 +3,7 @@
 //! **Invariant:** nothing here does IO, awaits, reads a clock or draws randomness; a value that exists is valid.
 //! Callers bring the time ([`Timestamp`]) and the random bytes that ids are made of.
 
+mod blacklist;
 mod blocklist;
 mod email;
 mod ids;
@@ -15,6 +16,7 @@ mod timestamp;
 mod user;
 mod violation;
 
+pub use blacklist::{BlacklistEntry, RevocableToken, RevocationTime, Revoked};
 pub use email::Email;
 pub use ids::{Generation, PasswordVersion, RefreshCounter, SessionId, TenantId, TokenId, UserId};
 pub use name::DisplayName;

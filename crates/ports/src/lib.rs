@@ -8,6 +8,7 @@
 
 #![warn(missing_docs)]
 
+mod blacklist;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod error;
@@ -20,8 +21,10 @@ mod users;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+pub use blacklist::{BlacklistCursor, BlacklistPage, BlacklistWakeups, TokenBlacklist};
 pub use error::{StoreError, StoreResult};
 pub use hashing::{HashError, PasswordHasher, Verification};
+use maestro_auth_domain::Timestamp;
 pub use sessions::{OpenOutcome, Principal, RevokeAllOutcome, RotateOutcome, SessionRepository};
 pub use signing::{
     Algorithm, PublicKey, SignatureCheck, SigningKeyRecord, SigningKeyRepository, TokenSigner, TokenType,
@@ -29,7 +32,7 @@ pub use signing::{
 pub use system::{Clock, Entropy};
 pub use users::{
     CreateOutcome, Credentials, FirstAdminOutcome, RegisterOutcome, SetActiveOutcome, SetPasswordOutcome,
-    UserRepository,
+    SetRolesOutcome, UserRepository,
 };
 
 /// The storage ports of one backend. One value implements them all, since atomicity crosses tables.
@@ -43,6 +46,8 @@ pub struct Stores {
     pub users: Arc<dyn UserRepository>,
     /// Sessions and their refresh token families.
     pub sessions: Arc<dyn SessionRepository>,
+    /// Which tokens are refused before their time.
+    pub blacklist: Arc<dyn TokenBlacklist>,
     /// Signing keys.
     pub keys: Arc<dyn SigningKeyRepository>,
     /// Whether the storage answers.
@@ -53,9 +58,15 @@ impl Stores {
     /// Shares one backend behind all storage ports.
     pub fn of<S>(store: Arc<S>) -> Self
     where
-        S: UserRepository + SessionRepository + SigningKeyRepository + StoreHealth + 'static,
+        S: UserRepository + SessionRepository + TokenBlacklist + SigningKeyRepository + StoreHealth + 'static,
     {
-        Self { users: store.clone(), sessions: store.clone(), keys: store.clone(), health: store }
+        Self {
+            users: store.clone(),
+            sessions: store.clone(),
+            blacklist: store.clone(),
+            keys: store.clone(),
+            health: store,
+        }
     }
 }
 
@@ -66,4 +77,9 @@ pub trait StoreHealth: Send + Sync {
     ///
     /// MUST answer, with `Err` if need be, within the adapter's own time limit: `a_healthy_store_answers`.
     async fn ping(&self) -> StoreResult<()>;
+
+    /// The time by the storage's own clock, by which all instances go (REL-14); `None` when that is this machine's.
+    async fn time(&self) -> StoreResult<Option<Timestamp>> {
+        Ok(None)
+    }
 }

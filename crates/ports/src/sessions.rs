@@ -1,12 +1,15 @@
 use async_trait::async_trait;
 use maestro_auth_domain::{
-    NewSession, PasswordHash, PasswordVersion, RefreshCounter, RefreshPolicy, Session, SessionId, Timestamp,
-    User, UserId,
+    Generation, NewSession, PasswordHash, PasswordVersion, RefreshCounter, RefreshPolicy, RevocationTime,
+    Session, SessionId, Timestamp, TokenId, User, UserId,
 };
 
 use crate::StoreResult;
 
 /// Sessions and their refresh token families.
+///
+/// Whatever ends a session MUST blacklist it in the same step, or its user if all sessions of the user end; what ends
+/// nothing leaves no entry: `every_end_is_blacklisted_with_its_cause`.
 #[async_trait]
 pub trait SessionRepository: Send + Sync {
     /// Opens a session for a user whose password was verified, and notes the login.
@@ -23,12 +26,14 @@ pub trait SessionRepository: Send + Sync {
         session: NewSession,
     ) -> StoreResult<OpenOutcome>;
 
-    /// Finds a session and its user as they are now.
+    /// Finds the session and the user of an access token as they are now; finds nothing for a token that is blacklisted
+    /// by its own id.
     ///
-    /// MUST show every acknowledged change, whoever made it: `a_change_is_seen_by_every_instance_at_once`.
-    async fn find_principal(&self, session: SessionId) -> StoreResult<Option<Principal>>;
+    /// MUST show every acknowledged change, whoever made it: `a_change_is_seen_by_every_instance_at_once`,
+    /// `a_blacklisted_token_has_no_principal`.
+    async fn find_principal(&self, session: SessionId, token: TokenId) -> StoreResult<Option<Principal>>;
 
-    /// Presents the refresh token with counter `presented` and does what [`Session::judge`] says of it.
+    /// Presents the refresh token with counter `presented` at `when.at`, and does what [`Session::judge`] says of it.
     ///
     /// MUST let exactly one caller rotate a counter, ever, and answer concurrent holders of the same token with the same
     /// successor: `concurrent_rotations_have_one_winner`. MUST revoke the session in the same step when a spent counter
@@ -40,20 +45,20 @@ pub trait SessionRepository: Send + Sync {
         session: SessionId,
         presented: RefreshCounter,
         policy: RefreshPolicy,
-        now: Timestamp,
+        when: RevocationTime,
     ) -> StoreResult<RotateOutcome>;
 
     /// Ends one session.
     ///
     /// MUST be idempotent, and keep the first time: `ending_a_session_twice_is_ending_it_once`.
-    async fn revoke(&self, session: SessionId, now: Timestamp) -> StoreResult<()>;
+    async fn revoke(&self, session: SessionId, when: RevocationTime) -> StoreResult<()>;
 
     /// Ends every session of the user whose live session is `by`; does nothing when `by` has ended, so that a dead token
     /// has no power over sessions opened since.
     ///
     /// MUST raise the user's generation and its session floor to it, in one step, and say whether it did:
     /// `ending_all_sessions_takes_a_live_one`.
-    async fn revoke_all(&self, by: SessionId, now: Timestamp) -> StoreResult<RevokeAllOutcome>;
+    async fn revoke_all(&self, by: SessionId, when: RevocationTime) -> StoreResult<RevokeAllOutcome>;
 
     /// Forgets sessions that ended by age before `before`, at most `limit` of them, and says how many it forgot.
     ///
@@ -83,8 +88,8 @@ pub enum OpenOutcome {
 /// What became of [`SessionRepository::revoke_all`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RevokeAllOutcome {
-    /// Every session of the user has ended.
-    Revoked,
+    /// Every session of the user has ended. This is its generation now.
+    Revoked(Generation),
     /// The presenting session has ended or never was, and nothing was done for it.
     Powerless,
 }

@@ -1,11 +1,15 @@
 use async_trait::async_trait;
 use maestro_auth_domain::{
-    Email, NewSession, NewUser, PasswordHash, PasswordVersion, Session, TenantId, User, UserId,
+    Email, Generation, NewSession, NewUser, PasswordHash, PasswordVersion, RevocationTime, Roles, Session,
+    TenantId, User, UserId,
 };
 
 use crate::StoreResult;
 
 /// Users and their passwords.
+///
+/// Whatever raises the generation of a user MUST blacklist its tokens below that generation in the same step:
+/// `every_end_is_blacklisted_with_its_cause`.
 #[async_trait]
 pub trait UserRepository: Send + Sync {
     /// Stores the user and its first session, both or neither.
@@ -43,7 +47,12 @@ pub trait UserRepository: Send + Sync {
     ///
     /// MUST raise the password version and the generation, and the session floor to that generation, in the same step:
     /// `a_new_password_ends_every_session`, `a_login_with_the_old_password_loses_against_its_change`.
-    async fn set_password(&self, user: UserId, hash: PasswordHash) -> StoreResult<SetPasswordOutcome>;
+    async fn set_password(
+        &self,
+        user: UserId,
+        hash: PasswordHash,
+        when: RevocationTime,
+    ) -> StoreResult<SetPasswordOutcome>;
 
     /// Activates or deactivates a user.
     ///
@@ -51,7 +60,21 @@ pub trait UserRepository: Send + Sync {
     /// `a_deactivated_user_is_out_and_stays_out`, `a_login_loses_against_a_deactivation`. It MUST be refused for the
     /// last active holder of the role `admin`, also in a race: `the_last_active_admin_stays`. Setting what is already so
     /// MUST change nothing: `setting_the_same_activity_changes_nothing`.
-    async fn set_active(&self, user: UserId, active: bool) -> StoreResult<SetActiveOutcome>;
+    async fn set_active(
+        &self,
+        user: UserId,
+        active: bool,
+        when: RevocationTime,
+    ) -> StoreResult<SetActiveOutcome>;
+
+    /// Gives a user other roles.
+    ///
+    /// MUST raise the generation in the same step, so that tokens which tell of the former roles are refused, and leave
+    /// the sessions alive: `new_roles_outdate_tokens_and_keep_sessions`. MUST be refused when it takes the role `admin`
+    /// from its last active holder, also in a race: `the_last_active_admin_stays`. Setting the same roles MUST change
+    /// nothing: `setting_the_same_roles_changes_nothing`.
+    async fn set_roles(&self, user: UserId, roles: Roles, when: RevocationTime)
+    -> StoreResult<SetRolesOutcome>;
 
     /// The highest cost among the stored bcrypt hashes, if there are any; it decides how long a failed login takes.
     ///
@@ -103,8 +126,19 @@ pub enum FirstAdminOutcome {
 /// What became of [`UserRepository::set_password`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SetPasswordOutcome {
-    /// The password is replaced.
-    Changed,
+    /// The password is replaced. This is the user's generation now.
+    Changed(Generation),
+    /// There is no such user.
+    Unknown,
+}
+
+/// What became of [`UserRepository::set_roles`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SetRolesOutcome {
+    /// The user has these roles now, and may have had them before.
+    Done(User),
+    /// The role `admin` stays with its last active holder.
+    LastAdmin,
     /// There is no such user.
     Unknown,
 }

@@ -3,13 +3,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use maestro_auth_domain::{
-    Email, NewSession, NewUser, PasswordHash, PasswordVersion, RefreshCounter, RefreshPolicy, SessionId,
-    TenantId, Timestamp, User, UserId,
+    BlacklistEntry, Email, NewSession, NewUser, PasswordHash, PasswordVersion, RefreshCounter, RefreshPolicy,
+    RevocationTime, Roles, SessionId, TenantId, Timestamp, TokenId, User, UserId,
 };
 use maestro_auth_ports::{
-    CreateOutcome, Credentials, FirstAdminOutcome, OpenOutcome, Principal, RegisterOutcome, RevokeAllOutcome,
-    RotateOutcome, SessionRepository, SetActiveOutcome, SetPasswordOutcome, SigningKeyRecord,
-    SigningKeyRepository, StoreError, StoreHealth, StoreResult, Stores, UserRepository,
+    BlacklistCursor, BlacklistPage, BlacklistWakeups, CreateOutcome, Credentials, FirstAdminOutcome,
+    OpenOutcome, Principal, RegisterOutcome, RevokeAllOutcome, RotateOutcome, SessionRepository,
+    SetActiveOutcome, SetPasswordOutcome, SetRolesOutcome, SigningKeyRecord, SigningKeyRepository, StoreError,
+    StoreHealth, StoreResult, Stores, TokenBlacklist, UserRepository,
 };
 
 /// A storage that a test can switch off, to see what its callers make of it.
@@ -74,12 +75,31 @@ impl UserRepository for FailingStore {
         self.inner()?.users.list(tenant, after, limit).await
     }
 
-    async fn set_password(&self, user: UserId, hash: PasswordHash) -> StoreResult<SetPasswordOutcome> {
-        self.inner()?.users.set_password(user, hash).await
+    async fn set_password(
+        &self,
+        user: UserId,
+        hash: PasswordHash,
+        when: RevocationTime,
+    ) -> StoreResult<SetPasswordOutcome> {
+        self.inner()?.users.set_password(user, hash, when).await
     }
 
-    async fn set_active(&self, user: UserId, active: bool) -> StoreResult<SetActiveOutcome> {
-        self.inner()?.users.set_active(user, active).await
+    async fn set_active(
+        &self,
+        user: UserId,
+        active: bool,
+        when: RevocationTime,
+    ) -> StoreResult<SetActiveOutcome> {
+        self.inner()?.users.set_active(user, active, when).await
+    }
+
+    async fn set_roles(
+        &self,
+        user: UserId,
+        roles: Roles,
+        when: RevocationTime,
+    ) -> StoreResult<SetRolesOutcome> {
+        self.inner()?.users.set_roles(user, roles, when).await
     }
 
     async fn highest_bcrypt_cost(&self) -> StoreResult<Option<u32>> {
@@ -99,8 +119,8 @@ impl SessionRepository for FailingStore {
         self.inner()?.sessions.open(user, verified, upgrade, session).await
     }
 
-    async fn find_principal(&self, session: SessionId) -> StoreResult<Option<Principal>> {
-        self.inner()?.sessions.find_principal(session).await
+    async fn find_principal(&self, session: SessionId, token: TokenId) -> StoreResult<Option<Principal>> {
+        self.inner()?.sessions.find_principal(session, token).await
     }
 
     async fn rotate(
@@ -108,21 +128,40 @@ impl SessionRepository for FailingStore {
         session: SessionId,
         presented: RefreshCounter,
         policy: RefreshPolicy,
-        now: Timestamp,
+        when: RevocationTime,
     ) -> StoreResult<RotateOutcome> {
-        self.inner()?.sessions.rotate(session, presented, policy, now).await
+        self.inner()?.sessions.rotate(session, presented, policy, when).await
     }
 
-    async fn revoke(&self, session: SessionId, now: Timestamp) -> StoreResult<()> {
-        self.inner()?.sessions.revoke(session, now).await
+    async fn revoke(&self, session: SessionId, when: RevocationTime) -> StoreResult<()> {
+        self.inner()?.sessions.revoke(session, when).await
     }
 
-    async fn revoke_all(&self, by: SessionId, now: Timestamp) -> StoreResult<RevokeAllOutcome> {
-        self.inner()?.sessions.revoke_all(by, now).await
+    async fn revoke_all(&self, by: SessionId, when: RevocationTime) -> StoreResult<RevokeAllOutcome> {
+        self.inner()?.sessions.revoke_all(by, when).await
     }
 
     async fn forget_expired(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {
         self.inner()?.sessions.forget_expired(before, limit).await
+    }
+}
+
+#[async_trait]
+impl TokenBlacklist for FailingStore {
+    async fn add(&self, entries: &[BlacklistEntry]) -> StoreResult<()> {
+        self.inner()?.blacklist.add(entries).await
+    }
+
+    async fn read(&self, after: Option<&BlacklistCursor>, limit: u32) -> StoreResult<BlacklistPage> {
+        self.inner()?.blacklist.read(after, limit).await
+    }
+
+    async fn forget_expired_entries(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {
+        self.inner()?.blacklist.forget_expired_entries(before, limit).await
+    }
+
+    async fn subscribe(&self) -> StoreResult<Box<dyn BlacklistWakeups>> {
+        self.inner()?.blacklist.subscribe().await
     }
 }
 
@@ -154,5 +193,9 @@ impl SigningKeyRepository for FailingStore {
 impl StoreHealth for FailingStore {
     async fn ping(&self) -> StoreResult<()> {
         self.inner()?.health.ping().await
+    }
+
+    async fn time(&self) -> StoreResult<Option<Timestamp>> {
+        self.inner()?.health.time().await
     }
 }

@@ -3,6 +3,7 @@
 //! **Invariant:** one lock around everything, held for one step and never across an `await`; so each port method is
 //! atomic by construction.
 
+mod blacklist;
 mod failing;
 mod keys;
 mod sessions;
@@ -14,6 +15,7 @@ use async_trait::async_trait;
 pub use failing::{FailingStore, OffSwitch};
 use maestro_auth_ports::{SigningKeyRecord, StoreError, StoreHealth, StoreResult};
 
+use blacklist::Blacklist;
 use sessions::Sessions;
 use users::Users;
 
@@ -27,6 +29,7 @@ pub struct MemoryStore {
 struct State {
     users: Users,
     sessions: Sessions,
+    blacklist: Blacklist,
     keys: Vec<SigningKeyRecord>,
 }
 

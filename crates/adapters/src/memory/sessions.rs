@@ -2,8 +2,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use maestro_auth_domain::{
-    NewSession, PasswordHash, PasswordVersion, RefreshCounter, RefreshPolicy, RefreshVerdict, Session,
-    SessionId, Timestamp, UserId,
+    BlacklistEntry, NewSession, PasswordHash, PasswordVersion, RefreshCounter, RefreshPolicy, RefreshVerdict,
+    RevocationTime, Revoked, Session, SessionId, Timestamp, TokenId, User, UserId,
 };
 use maestro_auth_ports::{
     OpenOutcome, Principal, RevokeAllOutcome, RotateOutcome, SessionRepository, StoreResult,
@@ -24,12 +24,6 @@ impl Sessions {
         self.by_id.insert(session.id, session);
     }
 
-    fn revoke(&mut self, session: SessionId, now: Timestamp) {
-        if let Some(session) = self.by_id.get_mut(&session) {
-            session.revoked_at.get_or_insert(now);
-        }
-    }
-
     fn forget_first_ended(&mut self, before: Timestamp) -> bool {
         match self.by_end.first() {
             Some(&(end, id)) if end < before => {
@@ -46,6 +40,36 @@ impl State {
         let session = self.sessions.by_id.get(&session)?;
         let user = self.users.get(session.user)?;
         Some(Principal { user: user.clone(), session: session.clone() })
+    }
+
+    /// Ends a session that has not been ended before.
+    fn revoke(&mut self, id: SessionId, when: RevocationTime) {
+        let Some(session) = self.sessions.by_id.get_mut(&id).filter(|session| session.revoked_at.is_none())
+        else {
+            return;
+        };
+        session.revoked_at = Some(when.at);
+        if let Some(User { tenant, .. }) = self.users.get(session.user) {
+            let entry =
+                BlacklistEntry { tenant: *tenant, revoked: Revoked::Session(id), until: when.until };
+            self.blacklist.add(entry);
+        }
+    }
+
+    /// Raises the generation of a user, and gives the user as it is then.
+    pub(super) fn raise_generation(&mut self, user: UserId, when: RevocationTime) -> Option<&mut User> {
+        let user = self.users.get_mut(user)?;
+        user.generation = user.generation.next();
+        let revoked = Revoked::User { user: user.id, min_generation: user.generation };
+        self.blacklist.add(BlacklistEntry { tenant: user.tenant, revoked, until: when.until });
+        Some(user)
+    }
+
+    /// Ends every session that the user has opened until now, and gives the user as it is then.
+    pub(super) fn end_sessions(&mut self, user: UserId, when: RevocationTime) -> Option<&mut User> {
+        let user = self.raise_generation(user, when)?;
+        user.session_floor = user.generation;
+        Some(user)
     }
 }
 
@@ -67,8 +91,9 @@ impl SessionRepository for MemoryStore {
         Ok(OpenOutcome::Opened(opened))
     }
 
-    async fn find_principal(&self, session: SessionId) -> StoreResult<Option<Principal>> {
-        Ok(self.state()?.principal(session))
+    async fn find_principal(&self, session: SessionId, token: TokenId) -> StoreResult<Option<Principal>> {
+        let state = self.state()?;
+        Ok(if state.blacklist.contains_token(token) { None } else { state.principal(session) })
     }
 
     async fn rotate(
@@ -76,19 +101,19 @@ impl SessionRepository for MemoryStore {
         session: SessionId,
         presented: RefreshCounter,
         policy: RefreshPolicy,
-        now: Timestamp,
+        when: RevocationTime,
     ) -> StoreResult<RotateOutcome> {
         let mut state = self.state()?;
         let Some(mut principal) = state.principal(session) else { return Ok(RotateOutcome::Unknown) };
-        Ok(match principal.session.judge(&principal.user, presented, &policy, now) {
+        Ok(match principal.session.judge(&principal.user, presented, &policy, when.at) {
             RefreshVerdict::Rotate => {
-                principal.session = principal.session.rotated(now);
+                principal.session = principal.session.rotated(when.at);
                 state.sessions.by_id.insert(session, principal.session.clone());
                 RotateOutcome::Rotated(principal)
             }
             RefreshVerdict::Replay => RotateOutcome::Replayed(principal),
             RefreshVerdict::Reuse => {
-                state.sessions.revoke(session, now);
+                state.revoke(session, when);
                 RotateOutcome::Reused(principal.user.id)
             }
             RefreshVerdict::Ended => RotateOutcome::Ended,
@@ -96,18 +121,18 @@ impl SessionRepository for MemoryStore {
         })
     }
 
-    async fn revoke(&self, session: SessionId, now: Timestamp) -> StoreResult<()> {
-        self.state()?.sessions.revoke(session, now);
+    async fn revoke(&self, session: SessionId, when: RevocationTime) -> StoreResult<()> {
+        self.state()?.revoke(session, when);
         Ok(())
     }
 
-    async fn revoke_all(&self, by: SessionId, now: Timestamp) -> StoreResult<RevokeAllOutcome> {
+    async fn revoke_all(&self, by: SessionId, when: RevocationTime) -> StoreResult<RevokeAllOutcome> {
         let mut state = self.state()?;
         if let Some(Principal { user, session }) = state.principal(by)
-            && session.is_live(&user, now)
+            && session.is_live(&user, when.at)
+            && let Some(user) = state.end_sessions(user.id, when)
         {
-            state.users.end_sessions(user.id);
-            return Ok(RevokeAllOutcome::Revoked);
+            return Ok(RevokeAllOutcome::Revoked(user.generation));
         }
         Ok(RevokeAllOutcome::Powerless)
     }

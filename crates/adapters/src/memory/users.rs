@@ -3,12 +3,12 @@ use std::ops::Bound;
 
 use async_trait::async_trait;
 use maestro_auth_domain::{
-    Email, HashScheme, NewSession, NewUser, PasswordHash, PasswordVersion, RoleName, TenantId, Timestamp,
-    User, UserId,
+    Email, HashScheme, NewSession, NewUser, PasswordHash, PasswordVersion, RevocationTime, RoleName, Roles,
+    TenantId, Timestamp, User, UserId,
 };
 use maestro_auth_ports::{
     CreateOutcome, Credentials, FirstAdminOutcome, RegisterOutcome, SetActiveOutcome, SetPasswordOutcome,
-    StoreResult, UserRepository,
+    SetRolesOutcome, StoreResult, UserRepository,
 };
 
 use super::MemoryStore;
@@ -36,6 +36,10 @@ impl Users {
         self.by_id.get(&user).map(|credentials| &credentials.user)
     }
 
+    pub(super) fn get_mut(&mut self, user: UserId) -> Option<&mut User> {
+        self.by_id.get_mut(&user).map(|credentials| &mut credentials.user)
+    }
+
     /// Notes a login with the password `verified` and replaces its hash by `upgrade`; `None` when the user must not log
     /// in with it any more.
     pub(super) fn log_in(
@@ -54,14 +58,6 @@ impl Users {
             self.replace_hash(user, hash);
         }
         self.get(user)
-    }
-
-    /// Ends every session of the user that was opened until now.
-    pub(super) fn end_sessions(&mut self, user: UserId) {
-        if let Some(Credentials { user, .. }) = self.by_id.get_mut(&user) {
-            user.generation = user.generation.next();
-            user.session_floor = user.generation;
-        }
     }
 
     fn tenant(&self, tenant: TenantId) -> Option<&Tenant> {
@@ -94,6 +90,19 @@ impl Users {
         let is_active = |id: &UserId| self.get(*id).is_some_and(|admin| admin.is_active);
         tenant.admins.contains(&user.id)
             && !tenant.admins.iter().any(|other| *other != user.id && is_active(other))
+    }
+
+    /// Gives the user other roles, and gives the user as it is then.
+    fn replace_roles(&mut self, user: UserId, roles: Roles) -> Option<&User> {
+        let user = &mut self.by_id.get_mut(&user)?.user;
+        let admins = &mut self.tenants.entry(user.tenant).or_default().admins;
+        if roles.contains(&RoleName::admin()) {
+            admins.insert(user.id);
+        } else {
+            admins.remove(&user.id);
+        }
+        user.roles = roles;
+        Some(user)
     }
 
     fn replace_hash(&mut self, user: UserId, hash: PasswordHash) {
@@ -170,32 +179,61 @@ impl UserRepository for MemoryStore {
         Ok(page.filter_map(|id| users.get(*id)).cloned().collect())
     }
 
-    async fn set_password(&self, user: UserId, hash: PasswordHash) -> StoreResult<SetPasswordOutcome> {
-        let users = &mut self.state()?.users;
-        let Some(credentials) = users.by_id.get_mut(&user) else {
-            return Ok(SetPasswordOutcome::Unknown);
-        };
-        credentials.password_version = credentials.password_version.next();
-        users.replace_hash(user, hash);
-        users.end_sessions(user);
-        Ok(SetPasswordOutcome::Changed)
+    async fn set_password(
+        &self,
+        user: UserId,
+        hash: PasswordHash,
+        when: RevocationTime,
+    ) -> StoreResult<SetPasswordOutcome> {
+        let mut state = self.state()?;
+        if let Some(credentials) = state.users.by_id.get_mut(&user) {
+            credentials.password_version = credentials.password_version.next();
+            state.users.replace_hash(user, hash);
+        }
+        Ok(match state.end_sessions(user, when) {
+            Some(user) => SetPasswordOutcome::Changed(user.generation),
+            None => SetPasswordOutcome::Unknown,
+        })
     }
 
-    async fn set_active(&self, user: UserId, active: bool) -> StoreResult<SetActiveOutcome> {
-        let users = &mut self.state()?.users;
-        let Some(before) = users.get(user) else { return Ok(SetActiveOutcome::Unknown) };
+    async fn set_active(
+        &self,
+        user: UserId,
+        active: bool,
+        when: RevocationTime,
+    ) -> StoreResult<SetActiveOutcome> {
+        let mut state = self.state()?;
+        let Some(before) = state.users.get(user) else { return Ok(SetActiveOutcome::Unknown) };
         if before.is_active == active {
             return Ok(SetActiveOutcome::Done(before.clone()));
         }
-        if !active && users.is_last_active_admin(before) {
+        if !active && state.users.is_last_active_admin(before) {
             return Ok(SetActiveOutcome::LastAdmin);
         }
-        if !active {
-            users.end_sessions(user);
+        let changed = if active { state.users.get_mut(user) } else { state.end_sessions(user, when) };
+        let Some(user) = changed else { return Ok(SetActiveOutcome::Unknown) };
+        user.is_active = active;
+        Ok(SetActiveOutcome::Done(user.clone()))
+    }
+
+    async fn set_roles(
+        &self,
+        user: UserId,
+        roles: Roles,
+        when: RevocationTime,
+    ) -> StoreResult<SetRolesOutcome> {
+        let mut state = self.state()?;
+        let Some(before) = state.users.get(user) else { return Ok(SetRolesOutcome::Unknown) };
+        if before.roles == roles {
+            return Ok(SetRolesOutcome::Done(before.clone()));
         }
-        let Some(credentials) = users.by_id.get_mut(&user) else { return Ok(SetActiveOutcome::Unknown) };
-        credentials.user.is_active = active;
-        Ok(SetActiveOutcome::Done(credentials.user.clone()))
+        let is_demotion = !roles.contains(&RoleName::admin());
+        if is_demotion && before.is_active && state.users.is_last_active_admin(before) {
+            return Ok(SetRolesOutcome::LastAdmin);
+        }
+        state.raise_generation(user, when);
+        let changed = state.users.replace_roles(user, roles).cloned();
+        Ok(changed.map_or(SetRolesOutcome::Unknown, SetRolesOutcome::Done))
     }
 
     async fn highest_bcrypt_cost(&self) -> StoreResult<Option<u32>> {

@@ -1,14 +1,17 @@
 //! The machine's clock and randomness: the only place where either is read.
 
+mod store_clock;
 pub mod testing;
 
 use std::process;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use maestro_auth_domain::Timestamp;
 use maestro_auth_ports::{Clock, Entropy};
+use rustix::time::{ClockId, clock_gettime};
+pub use store_clock::{Observation, StoreClock};
 
-/// The machine's wall clock.
+/// The machine's clocks.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -18,6 +21,11 @@ impl Clock for SystemClock {
         // A clock before 1970 is a broken machine; it shows the epoch, at which no token is valid.
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_unix_seconds(0) + since_epoch
+    }
+
+    /// The time since the machine started; unlike [`std::time::Instant`], it goes on while the machine sleeps.
+    fn monotonic(&self) -> Duration {
+        Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()
     }
 }
 

@@ -8,29 +8,38 @@ use maestro_auth_ports::{Clock, Entropy};
 
 /// A clock that moves only when it is told to.
 #[derive(Debug)]
-pub struct ManualClock(AtomicI64);
+pub struct ManualClock {
+    now: AtomicI64,
+    passed: AtomicU64,
+}
 
 impl ManualClock {
     /// A clock that shows `now`.
     #[must_use]
     pub const fn new(now: Timestamp) -> Self {
-        Self(AtomicI64::new(now.unix_micros()))
+        Self { now: AtomicI64::new(now.unix_micros()), passed: AtomicU64::new(0) }
     }
 
     /// Lets time pass.
     pub fn advance(&self, duration: Duration) {
         self.set(self.now() + duration);
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.passed.fetch_add(micros, Ordering::SeqCst);
     }
 
-    /// Sets the clock, also backwards.
+    /// Sets the wall clock, also backwards. No time passes by that.
     pub fn set(&self, now: Timestamp) {
-        self.0.store(now.unix_micros(), Ordering::SeqCst);
+        self.now.store(now.unix_micros(), Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_unix_micros(self.0.load(Ordering::SeqCst))
+        Timestamp::from_unix_micros(self.now.load(Ordering::SeqCst))
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_micros(self.passed.load(Ordering::SeqCst))
     }
 }
 
@@ -89,5 +98,6 @@ mod tests {
         assert_eq!(clock.now(), start + Duration::from_secs(5));
         clock.set(start);
         assert_eq!(clock.now(), start);
+        assert_eq!(clock.monotonic(), Duration::from_secs(5));
     }
 }

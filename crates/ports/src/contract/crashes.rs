@@ -4,10 +4,15 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use maestro_auth_domain::{NewSession, NewUser, PasswordVersion, RefreshCounter, Session, SessionId, User};
+use maestro_auth_domain::{
+    BlacklistEntry, NewSession, NewUser, PasswordVersion, RefreshCounter, Revoked, Session, SessionId, User,
+};
 
 use super::StorageUnderTest;
-use super::fixtures::{POLICY, argon2_hash, at, principal, register, session, signing_key, user};
+use super::blacklist::whole_log;
+use super::fixtures::{
+    POLICY, argon2_hash, at, principal, register, session, signing_key, token, user, when,
+};
 use super::race::race;
 use crate::{Algorithm, OpenOutcome, RegisterOutcome, RotateOutcome, Stores};
 
@@ -18,21 +23,23 @@ pub async fn acknowledged_writes_survive_a_reopen(storage: &dyn StorageUnderTest
     stores.keys.ensure_key(key.clone(), at(1), at(0)).await.unwrap();
     let (changed, _) = register(&stores, user()).await;
     let hash = argon2_hash();
-    stores.users.set_password(changed.id, hash.clone()).await.unwrap();
+    stores.users.set_password(changed.id, hash.clone(), when(1)).await.unwrap();
     let written = race((0..32).map(|number| {
         let stores = stores.clone();
         async move {
             let (user, session) = register(&stores, user()).await;
             match number % 4 {
-                0 => stores.sessions.revoke(session.id, at(1)).await.unwrap(),
-                1 => stores.sessions.revoke_all(session.id, at(1)).await.map(drop).unwrap(),
-                2 => drop(stores.users.set_active(user.id, false).await.unwrap()),
+                0 => stores.sessions.revoke(session.id, when(1)).await.unwrap(),
+                1 => stores.sessions.revoke_all(session.id, when(1)).await.map(drop).unwrap(),
+                2 => drop(stores.users.set_active(user.id, false, when(1)).await.unwrap()),
                 _ => drop(rotate(&stores, &session).await),
             }
             principal(&stores, session.id).await
         }
     }))
     .await;
+    let log = whole_log(&stores).await;
+    assert_eq!(log.len(), 25, "a change of password and three ends of four");
     drop(stores);
 
     let reopened = storage.open().await;
@@ -40,6 +47,7 @@ pub async fn acknowledged_writes_survive_a_reopen(storage: &dyn StorageUnderTest
     for acknowledged in written {
         assert_eq!(principal(&reopened, acknowledged.session.id).await, acknowledged);
     }
+    assert_eq!(whole_log(&reopened).await, log);
     let found = reopened.users.find_credentials(changed.tenant, &changed.email).await.unwrap().unwrap();
     assert_eq!((found.password_hash, found.password_version), (hash, PasswordVersion::FIRST.next()));
     assert_eq!(reopened.keys.list_keys(at(0)).await.unwrap(), [key]);
@@ -73,6 +81,11 @@ pub async fn an_aborted_caller_leaves_no_half_step(storage: &dyn StorageUnderTes
         let seen = principal(&witness, left.id).await.user;
         assert_eq!(seen.generation, seen.session_floor, "a half logout");
         assert!(seen.generation <= leaving.generation.next());
+        if seen.generation > leaving.generation {
+            let (user, min_generation) = (seen.id, seen.generation);
+            let of_cause = |entry: &BlacklistEntry| entry.revoked == Revoked::User { user, min_generation };
+            assert!(whole_log(&witness).await.iter().any(of_cause), "an end without its entry");
+        }
         assert_still_works(&stores, &witness).await;
     }
 }
@@ -119,13 +132,13 @@ fn rotate_call(stores: &Stores, session: Session) -> impl Future<Output = ()> + 
 
 fn revoke_all_call(stores: &Stores, session: SessionId) -> impl Future<Output = ()> + use<> {
     let stores = stores.clone();
-    async move { stores.sessions.revoke_all(session, at(1)).await.map(drop).unwrap() }
+    async move { stores.sessions.revoke_all(session, when(1)).await.map(drop).unwrap() }
 }
 
 /// The step may still be on its way, so each later look may show more than the one before, but never a part of it.
 async fn assert_user_and_session_or_neither(stores: &Stores, new: &NewUser, first: NewSession) {
     let user = stores.users.find_credentials(new.tenant, &new.email).await.unwrap();
-    let session = stores.sessions.find_principal(first.id).await.unwrap();
+    let session = stores.sessions.find_principal(first.id, token()).await.unwrap();
     if user.is_some() {
         assert!(session.is_some(), "a user without its first session");
     }
@@ -158,10 +171,10 @@ async fn write_everything(stores: &Stores) -> (User, Session) {
     let opened = stores.sessions.open(user.id, PasswordVersion::FIRST, None, login).await.unwrap();
     assert!(matches!(opened, OpenOutcome::Opened(_)));
     assert!(matches!(rotate(stores, &session).await, RotateOutcome::Rotated(_)));
-    stores.sessions.revoke_all(session.id, at(1)).await.unwrap();
+    stores.sessions.revoke_all(session.id, when(1)).await.unwrap();
     (user, session)
 }
 
 async fn rotate(stores: &Stores, session: &Session) -> RotateOutcome {
-    stores.sessions.rotate(session.id, RefreshCounter::FIRST, POLICY, at(1)).await.unwrap()
+    stores.sessions.rotate(session.id, RefreshCounter::FIRST, POLICY, when(1)).await.unwrap()
 }

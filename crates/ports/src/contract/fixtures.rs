@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use maestro_auth_domain::{
-    DisplayName, Email, NewSession, NewUser, PasswordHash, RefreshPolicy, RoleName, Roles, Session,
-    SessionId, TenantId, Timestamp, User, UserId,
+    BlacklistEntry, DisplayName, Email, NewSession, NewUser, PasswordHash, RefreshPolicy, RevocationTime,
+    Revoked, RoleName, Roles, Session, SessionId, TenantId, Timestamp, TokenId, User, UserId,
 };
 
 use crate::{Algorithm, CreateOutcome, Principal, PublicKey, RegisterOutcome, SigningKeyRecord, Stores};
@@ -21,6 +21,18 @@ pub const SESSION_SECONDS: i64 = 30 * 24 * 3_600;
 #[must_use]
 pub const fn at(seconds: i64) -> Timestamp {
     Timestamp::from_unix_micros((1_767_225_600 + seconds) * 1_000_000 + 123_457)
+}
+
+/// What is revoked `seconds` after the start is blacklisted for a quarter of an hour and 30 s.
+#[must_use]
+pub fn when(seconds: i64) -> RevocationTime {
+    revoked_at(at(seconds))
+}
+
+/// The same at any time.
+#[must_use]
+pub fn revoked_at(at: Timestamp) -> RevocationTime {
+    RevocationTime { at, until: at + Duration::from_secs(930) }
 }
 
 /// A viewer of the default tenant with an address of its own.
@@ -52,6 +64,18 @@ pub fn session(seconds: i64) -> NewSession {
         created_at: at(seconds),
         expires_at: at(seconds + SESSION_SECONDS),
     }
+}
+
+/// The id of an access token.
+#[must_use]
+pub fn token() -> TokenId {
+    TokenId::generate(at(0), bytes(next_number()))
+}
+
+/// An entry of the default tenant that can be forgotten `seconds` after the start.
+#[must_use]
+pub const fn entry(revoked: Revoked, seconds: i64) -> BlacklistEntry {
+    BlacklistEntry { tenant: TenantId::DEFAULT, revoked, until: at(seconds) }
 }
 
 /// A tenant that nobody else has.
@@ -114,7 +138,7 @@ pub async fn create(stores: &Stores, user: NewUser) -> User {
 
 /// The session and its user as they are now, and demands that they are stored.
 pub async fn principal(stores: &Stores, session: SessionId) -> Principal {
-    stores.sessions.find_principal(session).await.unwrap().expect("an acknowledged session is gone")
+    stores.sessions.find_principal(session, token()).await.unwrap().expect("an acknowledged session is gone")
 }
 
 /// The next number of this process: what makes one fixture unlike every other.

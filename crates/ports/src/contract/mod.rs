@@ -12,6 +12,7 @@
     reason = "a case tells that a storage is wrong by panicking, as an assertion does"
 )]
 
+pub mod blacklist;
 pub mod crashes;
 pub mod fixtures;
 pub mod health;
@@ -80,6 +81,8 @@ macro_rules! storage_contract {
                 a_deactivated_user_is_out_and_stays_out
                 the_last_active_admin_stays
                 setting_the_same_activity_changes_nothing
+                new_roles_outdate_tokens_and_keep_sessions
+                setting_the_same_roles_changes_nothing
                 the_highest_bcrypt_cost_is_known
             }
             sessions {
@@ -87,6 +90,8 @@ macro_rules! storage_contract {
                 a_login_with_the_old_password_loses_against_its_change
                 a_hash_upgrade_leaves_concurrent_logins_alone
                 a_change_is_seen_by_every_instance_at_once
+                a_blacklisted_token_has_no_principal
+                every_end_is_blacklisted_with_its_cause
                 concurrent_rotations_have_one_winner
                 reuse_outside_the_grace_ends_the_session
                 the_grace_covers_the_immediate_predecessor_only
@@ -95,6 +100,13 @@ macro_rules! storage_contract {
                 ending_a_session_twice_is_ending_it_once
                 ending_all_sessions_takes_a_live_one
                 only_expired_sessions_are_forgotten
+            }
+            blacklist {
+                an_added_entry_is_read_by_every_instance
+                no_cursor_skips_a_concurrent_writer
+                pages_of_entries_are_complete_and_end
+                only_expired_entries_are_forgotten
+                a_subscriber_is_woken_by_every_instance
             }
             keys {
                 signing_keys_come_back_as_stored
@@ -115,6 +127,9 @@ macro_rules! storage_contract {
     (@names () $($port:ident { $($case:ident)* })*) => {
         [$($(stringify!($case)),*),*]
     };
+    (@blacklist_tests $fresh:tt users $users:tt sessions $sessions:tt blacklist $cases:tt $($rest:tt)*) => {
+        $crate::storage_contract! { @tests $fresh blacklist $cases }
+    };
     (@tests ($fresh:path) $($port:ident { $($case:ident)* })*) => {
         $($(
             #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -129,6 +144,15 @@ macro_rules! storage_contract {
     };
     ($fresh:path) => {
         $crate::storage_contract! { @cases tests ($fresh) }
+    };
+}
+
+/// The cases that concern the token blacklist alone, for an adapter that is nothing else: its `fresh` gives a storage of
+/// which only the blacklist counts.
+#[macro_export]
+macro_rules! blacklist_contract {
+    ($fresh:path) => {
+        $crate::storage_contract! { @cases blacklist_tests ($fresh) }
     };
 }
 

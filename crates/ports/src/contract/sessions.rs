@@ -1,13 +1,20 @@
 //! The cases of [`SessionRepository`](crate::SessionRepository).
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use maestro_auth_domain::{NewSession, PasswordVersion, RefreshCounter, Session, SessionId, Timestamp, User};
+use maestro_auth_domain::{
+    BlacklistEntry, NewSession, PasswordVersion, RefreshCounter, RevocationTime, Revoked, RoleName, Roles,
+    Session, SessionId, TenantId, Timestamp, User,
+};
 
 use super::StorageUnderTest;
-use super::fixtures::{POLICY, SESSION_SECONDS, argon2_hash, at, principal, register, session, user};
+use super::blacklist::whole_log;
+use super::fixtures::{
+    POLICY, SESSION_SECONDS, argon2_hash, at, entry, principal, register, revoked_at, session, token, user, when,
+};
 use super::race::race;
-use crate::{OpenOutcome, Principal, RevokeAllOutcome, RotateOutcome, SetPasswordOutcome, Stores};
+use crate::{OpenOutcome, Principal, RevokeAllOutcome, RotateOutcome, SetActiveOutcome, SetPasswordOutcome, Stores};
 
 const FIRST: RefreshCounter = RefreshCounter::FIRST;
 
@@ -20,7 +27,7 @@ pub async fn a_login_loses_against_a_deactivation(storage: &dyn StorageUnderTest
             let stores = stores.clone();
             async move {
                 if caller == 8 {
-                    stores.users.set_active(user.id, false).await.unwrap();
+                    stores.users.set_active(user.id, false, when(1)).await.unwrap();
                     return OpenOutcome::Refused;
                 }
                 stores.sessions.open(user.id, PasswordVersion::FIRST, None, session(1)).await.unwrap()
@@ -31,7 +38,7 @@ pub async fn a_login_loses_against_a_deactivation(storage: &dyn StorageUnderTest
         assert_none_lives(&instances[1], &outcomes).await;
         let late = open(&instances[0], &user, PasswordVersion::FIRST, session(2)).await;
         assert_eq!(late, OpenOutcome::Refused);
-        instances[0].users.set_active(user.id, true).await.unwrap();
+        instances[0].users.set_active(user.id, true, when(1)).await.unwrap();
         assert_none_lives(&instances[1], &outcomes).await;
     }
 }
@@ -47,8 +54,8 @@ pub async fn a_login_with_the_old_password_loses_against_its_change(storage: &dy
             let (stores, new_hash) = (stores.clone(), new_hash.clone());
             async move {
                 if caller == 8 {
-                    let outcome = stores.users.set_password(user.id, new_hash).await.unwrap();
-                    assert_eq!(outcome, SetPasswordOutcome::Changed);
+                    let outcome = stores.users.set_password(user.id, new_hash, when(1)).await.unwrap();
+                    assert!(matches!(outcome, SetPasswordOutcome::Changed(_)));
                     return OpenOutcome::Refused;
                 }
                 let upgrade = (caller % 2 == 0).then(argon2_hash);
@@ -112,20 +119,90 @@ pub async fn a_change_is_seen_by_every_instance_at_once(storage: &dyn StorageUnd
         assert_eq!(principal(&there, first.id).await, rotated);
         assert!(matches!(rotate(&there, first.id, FIRST, at(3)).await, RotateOutcome::Replayed(_)));
 
-        there.sessions.revoke(first.id, at(4)).await.unwrap();
+        there.sessions.revoke(first.id, when(4)).await.unwrap();
         assert_eq!(principal(&here, first.id).await.session.revoked_at, Some(at(4)));
 
-        here.sessions.revoke_all(second.session.id, at(5)).await.unwrap();
+        here.sessions.revoke_all(second.session.id, when(5)).await.unwrap();
         let ended = principal(&there, second.session.id).await;
         assert!(!ended.session.is_live(&ended.user, at(5)));
 
-        there.users.set_password(user.id, argon2_hash()).await.unwrap();
+        there.users.set_password(user.id, argon2_hash(), when(1)).await.unwrap();
         let stale = open(&here, &user, PasswordVersion::FIRST, session(6)).await;
         assert_eq!(stale, OpenOutcome::Refused);
 
-        here.users.set_active(user.id, false).await.unwrap();
+        here.users.set_active(user.id, false, when(1)).await.unwrap();
         assert!(!principal(&there, first.id).await.user.is_active);
     }
+}
+
+/// A token that was revoked by its own id is nobody's, and no other token of its session suffers.
+pub async fn a_blacklisted_token_has_no_principal(storage: &dyn StorageUnderTest) {
+    let (here, there) = (storage.open().await, storage.open().await);
+    let (_, opened) = register(&here, user()).await;
+    let (revoked, other) = (token(), token());
+    assert!(there.sessions.find_principal(opened.id, revoked).await.unwrap().is_some());
+
+    here.blacklist.add(&[entry(Revoked::Token(revoked), 930)]).await.unwrap();
+
+    assert_eq!(there.sessions.find_principal(opened.id, revoked).await.unwrap(), None);
+    assert!(there.sessions.find_principal(opened.id, other).await.unwrap().is_some());
+}
+
+/// The entry of each cause is in the log once the cause is acknowledged, for another instance, too; a cause that changed
+/// nothing left none.
+pub async fn every_end_is_blacklisted_with_its_cause(storage: &dyn StorageUnderTest) {
+    let (here, there) = (storage.open().await, storage.open().await);
+    let mut expected = HashSet::new();
+    let of_session = |session: SessionId, time: RevocationTime| BlacklistEntry {
+        tenant: TenantId::DEFAULT,
+        revoked: Revoked::Session(session),
+        until: time.until,
+    };
+    let of_user = |user: &User, rises: usize, time: RevocationTime| BlacklistEntry {
+        tenant: TenantId::DEFAULT,
+        revoked: Revoked::User {
+            user: user.id,
+            min_generation: (0..rises).fold(user.generation, |generation, _| generation.next()),
+        },
+        until: time.until,
+    };
+
+    let (_, logged_out) = register(&here, user()).await;
+    here.sessions.revoke(logged_out.id, when(1)).await.unwrap();
+    here.sessions.revoke(logged_out.id, when(2)).await.unwrap();
+    here.sessions.revoke(session(0).id, when(3)).await.unwrap();
+    expected.insert(of_session(logged_out.id, when(1)));
+    assert_eq!(whole_log(&there).await, expected, "a logout, and two that end nothing");
+
+    let (user, first) = register(&here, user()).await;
+    here.sessions.revoke_all(first.id, when(4)).await.unwrap();
+    here.sessions.revoke_all(first.id, when(5)).await.unwrap();
+    expected.insert(of_user(&user, 1, when(4)));
+    assert_eq!(whole_log(&there).await, expected, "a logout everywhere, and one that ends nothing");
+
+    let reused = opened_session(&here, &user).await;
+    rotate(&here, reused, FIRST, at(6)).await;
+    rotate(&here, reused, FIRST, at(7)).await;
+    assert_eq!(whole_log(&there).await, expected, "a rotation and a replay");
+    rotate(&here, reused, FIRST, at(20)).await;
+    rotate(&here, reused, FIRST, at(21)).await;
+    expected.insert(of_session(reused, when(20)));
+    assert_eq!(whole_log(&there).await, expected, "a reuse, and one of the ended session");
+
+    here.users.set_password(user.id, argon2_hash(), when(22)).await.unwrap();
+    expected.insert(of_user(&user, 2, when(22)));
+    here.users.set_roles(user.id, Roles::single(RoleName::admin()), when(23)).await.unwrap();
+    here.users.set_roles(user.id, Roles::single(RoleName::admin()), when(24)).await.unwrap();
+    expected.insert(of_user(&user, 3, when(23)));
+    assert_eq!(here.users.set_active(user.id, false, when(25)).await.unwrap(), SetActiveOutcome::LastAdmin);
+    assert_eq!(whole_log(&there).await, expected, "a new password, new roles, and what changes nothing");
+
+    register(&here, super::fixtures::admin()).await;
+    here.users.set_active(user.id, false, when(26)).await.unwrap();
+    here.users.set_active(user.id, false, when(27)).await.unwrap();
+    here.users.set_active(user.id, true, when(28)).await.unwrap();
+    expected.insert(of_user(&user, 4, when(26)));
+    assert_eq!(whole_log(&there).await, expected, "a deactivation, and what changes nothing");
 }
 
 /// 64 holders of one token on two instances: one rotates it, and all are answered with the same successor.
@@ -211,8 +288,8 @@ pub async fn a_logout_wins_against_concurrent_refreshes(storage: &dyn StorageUnd
             let stores = stores.clone();
             async move {
                 match caller {
-                    8 if round % 2 == 0 => stores.sessions.revoke(opened.id, at(1)).await.unwrap(),
-                    8 => stores.sessions.revoke_all(opened.id, at(1)).await.map(drop).unwrap(),
+                    8 if round % 2 == 0 => stores.sessions.revoke(opened.id, when(1)).await.unwrap(),
+                    8 => stores.sessions.revoke_all(opened.id, when(1)).await.map(drop).unwrap(),
                     _ => match rotate(&stores, opened.id, FIRST, at(1)).await {
                         RotateOutcome::Rotated(_) | RotateOutcome::Replayed(_) | RotateOutcome::Ended => {}
                         other => panic!("a refresh beside a logout gave {other:?}"),
@@ -263,18 +340,18 @@ pub async fn ending_a_session_twice_is_ending_it_once(storage: &dyn StorageUnder
     let other = opened_session(&stores, &user).await;
     race((2..18).map(|second| {
         let stores = stores.clone();
-        async move { stores.sessions.revoke(first.id, at(second)).await.unwrap() }
+        async move { stores.sessions.revoke(first.id, when(second)).await.unwrap() }
     }))
     .await;
 
     let ended = principal(&stores, first.id).await;
     assert!(ended.session.revoked_at.is_some_and(|time| (at(2)..at(18)).contains(&time)));
-    stores.sessions.revoke(first.id, at(99)).await.unwrap();
+    stores.sessions.revoke(first.id, when(99)).await.unwrap();
     assert_eq!(principal(&stores, first.id).await, ended, "a second logout changed the first");
     let other = principal(&stores, other).await;
     assert!(other.session.is_live(&other.user, at(2)), "another session ended, too");
     assert_eq!(other.user.generation, user.generation);
-    stores.sessions.revoke(session(0).id, at(2)).await.unwrap();
+    stores.sessions.revoke(session(0).id, when(2)).await.unwrap();
 }
 
 /// A live session ends all of its user's, once; one that has ended by any cause has no power over later ones.
@@ -285,10 +362,11 @@ pub async fn ending_all_sessions_takes_a_live_one(storage: &dyn StorageUnderTest
     let (stranger, foreign) = register(&stores, super::fixtures::user()).await;
     let outcomes = race((0..16).map(|_| {
         let stores = stores.clone();
-        async move { stores.sessions.revoke_all(first.id, at(2)).await.unwrap() }
+        async move { stores.sessions.revoke_all(first.id, when(2)).await.unwrap() }
     }))
     .await;
-    let acted = outcomes.iter().filter(|outcome| **outcome == RevokeAllOutcome::Revoked).count();
+    let revoked = RevokeAllOutcome::Revoked(user.generation.next());
+    let acted = outcomes.iter().filter(|outcome| **outcome == revoked).count();
     assert_eq!(acted, 1, "callers that did nothing say that they ended all sessions");
 
     let ended = principal(&stores, second).await;
@@ -303,19 +381,19 @@ pub async fn ending_all_sessions_takes_a_live_one(storage: &dyn StorageUnderTest
 
     let live = opened_session(&stores, &user).await;
     let revoked = opened_session(&stores, &user).await;
-    stores.sessions.revoke(revoked, at(3)).await.unwrap();
+    stores.sessions.revoke(revoked, when(3)).await.unwrap();
     let short = NewSession { expires_at: at(60), ..session(1) };
     opened(open(&stores, &user, PasswordVersion::FIRST, short).await);
     for (powerless, now) in [(first.id, at(4)), (revoked, at(4)), (session(0).id, at(4)), (short.id, at(60))]
     {
-        let outcome = stores.sessions.revoke_all(powerless, now).await.unwrap();
+        let outcome = stores.sessions.revoke_all(powerless, revoked_at(now)).await.unwrap();
         assert_eq!(outcome, RevokeAllOutcome::Powerless);
         let survivor = principal(&stores, live).await;
         assert!(survivor.session.is_live(&survivor.user, now), "a dead session ended a live one");
         assert_eq!(survivor.user.generation, ended.user.generation);
     }
-    let outcome = stores.sessions.revoke_all(short.id, at(59)).await.unwrap();
-    assert_eq!(outcome, RevokeAllOutcome::Revoked);
+    let outcome = stores.sessions.revoke_all(short.id, when(59)).await.unwrap();
+    assert_eq!(outcome, RevokeAllOutcome::Revoked(ended.user.generation.next()));
     assert_eq!(principal(&stores, live).await.user.generation, ended.user.generation.next());
 }
 
@@ -331,16 +409,16 @@ pub async fn only_expired_sessions_are_forgotten(storage: &dyn StorageUnderTest)
     let at_the_border = NewSession { expires_at: at(60), ..session(0) };
     opened(open(&stores, &user, PasswordVersion::FIRST, at_the_border).await);
     let revoked = opened_session(&stores, &user).await;
-    stores.sessions.revoke(revoked, at(2)).await.unwrap();
+    stores.sessions.revoke(revoked, when(2)).await.unwrap();
 
     assert_eq!(stores.sessions.forget_expired(at(60), 3).await.unwrap(), 3);
     assert_eq!(stores.sessions.forget_expired(at(60), 100).await.unwrap(), 2);
     assert_eq!(stores.sessions.forget_expired(at(60), 100).await.unwrap(), 0);
 
     for id in expired {
-        assert_eq!(stores.sessions.find_principal(id).await.unwrap(), None);
+        assert_eq!(stores.sessions.find_principal(id, token()).await.unwrap(), None);
         assert_eq!(rotate(&stores, id, FIRST, at(1)).await, RotateOutcome::Unknown);
-        stores.sessions.revoke_all(id, at(1)).await.unwrap();
+        stores.sessions.revoke_all(id, when(1)).await.unwrap();
     }
     for id in [kept.id, at_the_border.id, revoked] {
         assert_eq!(principal(&stores, id).await.user.generation, user.generation);
@@ -375,7 +453,7 @@ async fn rotate(
     presented: RefreshCounter,
     now: Timestamp,
 ) -> RotateOutcome {
-    stores.sessions.rotate(session, presented, POLICY, now).await.unwrap()
+    stores.sessions.rotate(session, presented, POLICY, revoked_at(now)).await.unwrap()
 }
 
 fn opened(outcome: OpenOutcome) -> Principal {

@@ -2,16 +2,18 @@
 
 use std::collections::BTreeSet;
 
-const PORTS: [&str; 4] = [
+const PORTS: [&str; 5] = [
     include_str!("../lib.rs"),
     include_str!("../users.rs"),
     include_str!("../sessions.rs"),
+    include_str!("../blacklist.rs"),
     include_str!("../signing.rs"),
 ];
 
-const CASES: [&str; 5] = [
+const CASES: [&str; 6] = [
     include_str!("users.rs"),
     include_str!("sessions.rs"),
+    include_str!("blacklist.rs"),
     include_str!("keys.rs"),
     include_str!("health.rs"),
     include_str!("crashes.rs"),

@@ -1,16 +1,16 @@
 //! The cases of [`UserRepository`](crate::UserRepository).
 
 use maestro_auth_domain::{
-    Email, NewUser, PasswordHash, PasswordVersion, RefreshCounter, TenantId, User, UserId,
+    Email, NewUser, PasswordHash, PasswordVersion, RefreshCounter, RoleName, Roles, TenantId, User, UserId,
 };
 
 use super::StorageUnderTest;
 use super::fixtures::{POLICY, admin, argon2_hash, at, bcrypt_hash, create, email, principal, register};
-use super::fixtures::{session, user};
+use super::fixtures::{session, token, user, when};
 use super::race::race;
 use crate::{
     CreateOutcome, Credentials, FirstAdminOutcome, OpenOutcome, RegisterOutcome, RotateOutcome,
-    SetActiveOutcome, SetPasswordOutcome, Stores,
+    SetActiveOutcome, SetPasswordOutcome, SetRolesOutcome, Stores,
 };
 
 /// 24 callers on two instances, in two spellings, over and over: one has the address, and nothing is left of the others.
@@ -37,7 +37,7 @@ pub async fn one_of_many_concurrent_registrations_wins(storage: &dyn StorageUnde
         let stored = credentials(&instances[1], winner.tenant, &winner.email).await.unwrap();
         assert_eq!(stored.user, *winner);
         for (user, session) in attempts {
-            let principal = instances[1].sessions.find_principal(session.id).await.unwrap();
+            let principal = instances[1].sessions.find_principal(session.id, token()).await.unwrap();
             assert_eq!(
                 principal.is_some(),
                 user.id == winner.id,
@@ -60,7 +60,7 @@ pub async fn a_refused_registration_leaves_nothing(storage: &dyn StorageUnderTes
     assert_eq!(outcome, RegisterOutcome::EmailTaken);
     let found = credentials(&stores, first.tenant, &first.email).await.unwrap();
     assert_eq!((found.user, found.password_hash), (owner.clone(), first.password_hash));
-    assert_eq!(stores.sessions.find_principal(late_session.id).await.unwrap(), None);
+    assert_eq!(stores.sessions.find_principal(late_session.id, token()).await.unwrap(), None);
     assert_eq!(stores.users.list(first.tenant, None, 10).await.unwrap(), [owner]);
 }
 
@@ -103,7 +103,7 @@ pub async fn a_created_user_has_no_session_and_a_unique_address(storage: &dyn St
     assert_eq!(stores.users.create(twin()).await.unwrap(), CreateOutcome::EmailTaken);
     let late_session = session(1);
     assert_eq!(stores.users.register(twin(), late_session).await.unwrap(), RegisterOutcome::EmailTaken);
-    assert_eq!(stores.sessions.find_principal(late_session.id).await.unwrap(), None);
+    assert_eq!(stores.sessions.find_principal(late_session.id, token()).await.unwrap(), None);
     let login = stores.sessions.open(new.id, PasswordVersion::FIRST, None, session(2)).await.unwrap();
     assert!(matches!(login, OpenOutcome::Opened(principal) if principal.user.last_login_at == Some(at(2))));
 
@@ -171,7 +171,7 @@ pub async fn tenants_do_not_see_each_other(storage: &dyn StorageUnderTest) {
     let only_here = create(&stores, user()).await;
     assert_eq!(credentials(&stores, other, &only_here.email).await, None);
     for admin in [here.id, there.id] {
-        let outcome = stores.users.set_active(admin, false).await.unwrap();
+        let outcome = stores.users.set_active(admin, false, when(1)).await.unwrap();
         assert_eq!(outcome, SetActiveOutcome::LastAdmin, "the admin of another tenant does not count");
     }
 }
@@ -220,8 +220,8 @@ pub async fn a_new_password_ends_every_session(storage: &dyn StorageUnderTest) {
     let hash = argon2_hash();
 
     assert_eq!(
-        stores.users.set_password(before.id, hash.clone()).await.unwrap(),
-        SetPasswordOutcome::Changed
+        stores.users.set_password(before.id, hash.clone(), when(1)).await.unwrap(),
+        SetPasswordOutcome::Changed(before.generation.next())
     );
 
     let found = credentials(&stores, before.tenant, &before.email).await.unwrap();
@@ -230,7 +230,7 @@ pub async fn a_new_password_ends_every_session(storage: &dyn StorageUnderTest) {
     for ended in [first.id, second.id] {
         let principal = principal(&stores, ended).await;
         assert!(!principal.session.is_live(&principal.user, at(2)));
-        let outcome = stores.sessions.rotate(ended, RefreshCounter::FIRST, POLICY, at(2)).await.unwrap();
+        let outcome = stores.sessions.rotate(ended, RefreshCounter::FIRST, POLICY, when(2)).await.unwrap();
         assert_eq!(outcome, RotateOutcome::Ended);
     }
     let old = stores.sessions.open(before.id, PasswordVersion::FIRST, None, session(3)).await.unwrap();
@@ -239,7 +239,7 @@ pub async fn a_new_password_ends_every_session(storage: &dyn StorageUnderTest) {
     assert!(matches!(new, OpenOutcome::Opened(now) if now.session.is_live(&now.user, at(3))));
     let foreign = principal(&stores, foreign.id).await;
     assert!(foreign.session.is_live(&foreign.user, at(3)), "another user lost a session");
-    let nobody = stores.users.set_password(user().id, argon2_hash()).await.unwrap();
+    let nobody = stores.users.set_password(user().id, argon2_hash(), when(1)).await.unwrap();
     assert_eq!(nobody, SetPasswordOutcome::Unknown);
 }
 
@@ -247,10 +247,10 @@ pub async fn a_new_password_ends_every_session(storage: &dyn StorageUnderTest) {
 pub async fn a_deactivated_user_is_out_and_stays_out(storage: &dyn StorageUnderTest) {
     let stores = storage.open().await;
     let (before, opened) = register(&stores, user()).await;
-    let rotate = || stores.sessions.rotate(opened.id, RefreshCounter::FIRST, POLICY, at(1));
+    let rotate = || stores.sessions.rotate(opened.id, RefreshCounter::FIRST, POLICY, when(1));
     let open = || stores.sessions.open(before.id, PasswordVersion::FIRST, None, session(1));
 
-    let out = done(stores.users.set_active(before.id, false).await.unwrap());
+    let out = done(stores.users.set_active(before.id, false, when(1)).await.unwrap());
 
     assert!(!out.is_active);
     assert_ended(&before, &out);
@@ -258,7 +258,7 @@ pub async fn a_deactivated_user_is_out_and_stays_out(storage: &dyn StorageUnderT
     assert_eq!(rotate().await.unwrap(), RotateOutcome::Ended);
     assert_eq!(open().await.unwrap(), OpenOutcome::Refused);
 
-    let back = done(stores.users.set_active(before.id, true).await.unwrap());
+    let back = done(stores.users.set_active(before.id, true, when(1)).await.unwrap());
 
     assert_eq!(back, User { is_active: true, ..out });
     let old = principal(&stores, opened.id).await;
@@ -269,32 +269,45 @@ pub async fn a_deactivated_user_is_out_and_stays_out(storage: &dyn StorageUnderT
     );
 }
 
-/// Admins that deactivate each other at the same moment leave one.
+/// Admins that deactivate or demote each other at the same moment leave one.
 pub async fn the_last_active_admin_stays(storage: &dyn StorageUnderTest) {
     let instances = [storage.open().await, storage.open().await];
     let mut admins = vec![create(&instances[0], admin()).await.id];
     create(&instances[0], user()).await;
-    let alone = instances[0].users.set_active(admins[0], false).await.unwrap();
+    let alone = instances[0].users.set_active(admins[0], false, when(1)).await.unwrap();
     assert_eq!(alone, SetActiveOutcome::LastAdmin);
+    let demoted = Roles::single(RoleName::viewer());
+    let alone = instances[0].users.set_roles(admins[0], demoted.clone(), when(1)).await.unwrap();
+    assert_eq!(alone, SetRolesOutcome::LastAdmin);
 
     for (count, rounds) in [(2, 24), (16, 4)] {
         while admins.len() < count {
             admins.push(create(&instances[0], admin()).await.id);
         }
         for _ in 0..rounds {
-            let outcomes = race(instances.iter().cycle().zip(admins.clone()).map(|(stores, admin)| {
-                let stores = stores.clone();
-                async move { stores.users.set_active(admin, false).await.unwrap() }
+            let leavers = instances.iter().cycle().zip(admins.clone()).enumerate();
+            let outcomes = race(leavers.map(|(number, (stores, admin))| {
+                let (stores, demoted) = (stores.clone(), demoted.clone());
+                async move {
+                    if number % 4 < 2 {
+                        let outcome = stores.users.set_active(admin, false, when(1)).await.unwrap();
+                        outcome == SetActiveOutcome::LastAdmin
+                    } else {
+                        let outcome = stores.users.set_roles(admin, demoted, when(1)).await.unwrap();
+                        outcome == SetRolesOutcome::LastAdmin
+                    }
+                }
             }))
             .await;
 
-            let refused = outcomes.iter().filter(|outcome| **outcome == SetActiveOutcome::LastAdmin).count();
+            let refused = outcomes.into_iter().filter(|is_refused| *is_refused).count();
             assert_eq!(refused, 1, "of {count} admins that leave at once, one must be refused");
             let users = instances[1].users.list(TenantId::DEFAULT, None, 100).await.unwrap();
-            let active = users.iter().filter(|user| user.is_active && admins.contains(&user.id)).count();
-            assert_eq!(active, 1, "one admin must stay active");
-            for admin in &admins {
-                done(instances[0].users.set_active(*admin, true).await.unwrap());
+            let is_left = |user: &&User| user.is_active && user.roles.contains(&RoleName::admin());
+            assert_eq!(users.iter().filter(is_left).count(), 1, "one admin must stay active");
+            for id in &admins {
+                done(instances[0].users.set_active(*id, true, when(1)).await.unwrap());
+                changed(instances[0].users.set_roles(*id, admin().roles, when(1)).await.unwrap());
             }
         }
     }
@@ -304,12 +317,12 @@ pub async fn the_last_active_admin_stays(storage: &dyn StorageUnderTest) {
 pub async fn setting_the_same_activity_changes_nothing(storage: &dyn StorageUnderTest) {
     let stores = storage.open().await;
     let (before, opened) = register(&stores, user()).await;
-    assert_eq!(done(stores.users.set_active(before.id, true).await.unwrap()), before);
+    assert_eq!(done(stores.users.set_active(before.id, true, when(1)).await.unwrap()), before);
     assert_eq!(principal(&stores, opened.id).await.user, before);
 
     let outcomes = race((0..16).map(|_| {
         let stores = stores.clone();
-        async move { done(stores.users.set_active(before.id, false).await.unwrap()) }
+        async move { done(stores.users.set_active(before.id, false, when(1)).await.unwrap()) }
     }))
     .await;
 
@@ -317,7 +330,43 @@ pub async fn setting_the_same_activity_changes_nothing(storage: &dyn StorageUnde
         assert_ended(&before, &user);
     }
     assert_ended(&before, &principal(&stores, opened.id).await.user);
-    assert_eq!(stores.users.set_active(user().id, false).await.unwrap(), SetActiveOutcome::Unknown);
+    assert_eq!(stores.users.set_active(user().id, false, when(1)).await.unwrap(), SetActiveOutcome::Unknown);
+}
+
+/// Other roles outdate the tokens that tell of the former ones; the sessions go on, and the roles come back as given.
+pub async fn new_roles_outdate_tokens_and_keep_sessions(storage: &dyn StorageUnderTest) {
+    let stores = storage.open().await;
+    let (before, opened) = register(&stores, user()).await;
+    let roles = Roles::from_names([RoleName::admin(), RoleName::viewer()]).unwrap();
+
+    let after = changed(stores.users.set_roles(before.id, roles.clone(), when(1)).await.unwrap());
+
+    let generation = before.generation.next();
+    assert_eq!(after, User { roles, generation, ..before });
+    let now = principal(&storage.open().await, opened.id).await;
+    assert_eq!(now.user, after);
+    assert!(now.session.is_live(&now.user, at(1)), "new roles ended a session");
+    let nobody = stores.users.set_roles(user().id, after.roles, when(1)).await.unwrap();
+    assert_eq!(nobody, SetRolesOutcome::Unknown);
+}
+
+/// Only a real change outdates tokens: 16 callers that set the same new roles raise the generation once.
+pub async fn setting_the_same_roles_changes_nothing(storage: &dyn StorageUnderTest) {
+    let stores = storage.open().await;
+    let (before, _) = register(&stores, user()).await;
+    let same = stores.users.set_roles(before.id, before.roles.clone(), when(1)).await.unwrap();
+    assert_eq!(changed(same), before);
+
+    let roles = Roles::single(RoleName::admin());
+    let outcomes = race((0..16).map(|_| {
+        let (stores, roles) = (stores.clone(), roles.clone());
+        async move { changed(stores.users.set_roles(before.id, roles, when(1)).await.unwrap()) }
+    }))
+    .await;
+
+    for user in outcomes {
+        assert_eq!(user.generation, before.generation.next());
+    }
 }
 
 /// The highest cost follows every way in which hashes come and go; hashes that are never computed do not count.
@@ -335,16 +384,16 @@ pub async fn the_highest_bcrypt_cost_is_known(storage: &dyn StorageUnderTest) {
     let also_ten = create(&stores, with_hash(bcrypt_hash(10))).await;
     let twelve = create(&stores, with_hash(bcrypt_hash(12))).await;
     assert_eq!(highest().await, Some(12));
-    stores.users.set_password(twelve.id, bcrypt_hash(4)).await.unwrap();
+    stores.users.set_password(twelve.id, bcrypt_hash(4), when(1)).await.unwrap();
     assert_eq!(highest().await, Some(10));
     stores.sessions.open(ten.id, PasswordVersion::FIRST, Some(argon2_hash()), session(1)).await.unwrap();
     assert_eq!(highest().await, Some(10), "one of two hashes of this cost is left");
-    stores.users.set_password(also_ten.id, argon2_hash()).await.unwrap();
+    stores.users.set_password(also_ten.id, argon2_hash(), when(1)).await.unwrap();
     assert_eq!(highest().await, Some(4));
     let upgrade = Some(argon2_hash());
     let refused = stores.sessions.open(twelve.id, PasswordVersion::FIRST, upgrade, session(1)).await.unwrap();
     assert_eq!((refused, highest().await), (OpenOutcome::Refused, Some(4)));
-    stores.users.set_password(twelve.id, argon2_hash()).await.unwrap();
+    stores.users.set_password(twelve.id, argon2_hash(), when(1)).await.unwrap();
     assert_eq!(highest().await, None);
 }
 
@@ -365,6 +414,13 @@ fn done(outcome: SetActiveOutcome) -> User {
     match outcome {
         SetActiveOutcome::Done(user) => user,
         other => panic!("a user could not be activated or deactivated: {other:?}"),
+    }
+}
+
+fn changed(outcome: SetRolesOutcome) -> User {
+    match outcome {
+        SetRolesOutcome::Done(user) => user,
+        other => panic!("a user could not be given roles: {other:?}"),
     }
 }
 

@@ -6,13 +6,14 @@ use async_trait::async_trait;
 use maestro_auth_adapters::memory::MemoryStore;
 use maestro_auth_domain::{
     Email, NewSession, NewUser, PasswordHash, PasswordVersion, RefreshCounter, RefreshPolicy, RefreshVerdict,
-    SessionId, TenantId, Timestamp, User, UserId,
+    RevocationTime, Roles, SessionId, TenantId, Timestamp, TokenId, User, UserId,
 };
+use maestro_auth_ports::contract::fixtures::token;
 use maestro_auth_ports::contract::{StorageUnderTest, crashes, sessions, users};
 use maestro_auth_ports::{
     CreateOutcome, Credentials, FirstAdminOutcome, OpenOutcome, Principal, RegisterOutcome, RevokeAllOutcome,
-    RotateOutcome, SessionRepository, SetActiveOutcome, SetPasswordOutcome, StoreResult, Stores,
-    UserRepository,
+    RotateOutcome, SessionRepository, SetActiveOutcome, SetPasswordOutcome, SetRolesOutcome, StoreResult,
+    Stores, UserRepository,
 };
 use tokio::task::yield_now;
 
@@ -129,12 +130,31 @@ impl UserRepository for BrokenRegister {
         self.inner.users.list(tenant, after, limit).await
     }
 
-    async fn set_password(&self, user: UserId, hash: PasswordHash) -> StoreResult<SetPasswordOutcome> {
-        self.inner.users.set_password(user, hash).await
+    async fn set_password(
+        &self,
+        user: UserId,
+        hash: PasswordHash,
+        when: RevocationTime,
+    ) -> StoreResult<SetPasswordOutcome> {
+        self.inner.users.set_password(user, hash, when).await
     }
 
-    async fn set_active(&self, user: UserId, active: bool) -> StoreResult<SetActiveOutcome> {
-        self.inner.users.set_active(user, active).await
+    async fn set_active(
+        &self,
+        user: UserId,
+        active: bool,
+        when: RevocationTime,
+    ) -> StoreResult<SetActiveOutcome> {
+        self.inner.users.set_active(user, active, when).await
+    }
+
+    async fn set_roles(
+        &self,
+        user: UserId,
+        roles: Roles,
+        when: RevocationTime,
+    ) -> StoreResult<SetRolesOutcome> {
+        self.inner.users.set_roles(user, roles, when).await
     }
 
     async fn highest_bcrypt_cost(&self) -> StoreResult<Option<u32>> {
@@ -151,18 +171,19 @@ impl SessionRepository for BrokenRotate {
         session: SessionId,
         presented: RefreshCounter,
         policy: RefreshPolicy,
-        now: Timestamp,
+        when: RevocationTime,
     ) -> StoreResult<RotateOutcome> {
-        let Some(Principal { user, session: read }) = self.0.find_principal(session).await? else {
+        let Some(Principal { user, session: read }) = self.0.find_principal(session, token()).await? else {
             return Ok(RotateOutcome::Unknown);
         };
-        if read.judge(&user, presented, &policy, now) != RefreshVerdict::Rotate {
-            return self.0.rotate(session, presented, policy, now).await;
+        if read.judge(&user, presented, &policy, when.at) != RefreshVerdict::Rotate {
+            return self.0.rotate(session, presented, policy, when).await;
         }
         yield_now().await;
         // Writes whatever the counter is by now: the statement does not name the state that it expects.
-        let current = self.0.find_principal(session).await?.map_or(presented, |now| now.session.counter);
-        self.0.rotate(session, current, policy, now).await
+        let current = self.0.find_principal(session, token()).await?;
+        let current = current.map_or(presented, |now| now.session.counter);
+        self.0.rotate(session, current, policy, when).await
     }
 
     async fn open(
@@ -175,16 +196,16 @@ impl SessionRepository for BrokenRotate {
         self.0.open(user, verified, upgrade, session).await
     }
 
-    async fn find_principal(&self, session: SessionId) -> StoreResult<Option<Principal>> {
-        self.0.find_principal(session).await
+    async fn find_principal(&self, session: SessionId, token: TokenId) -> StoreResult<Option<Principal>> {
+        self.0.find_principal(session, token).await
     }
 
-    async fn revoke(&self, session: SessionId, now: Timestamp) -> StoreResult<()> {
-        self.0.revoke(session, now).await
+    async fn revoke(&self, session: SessionId, when: RevocationTime) -> StoreResult<()> {
+        self.0.revoke(session, when).await
     }
 
-    async fn revoke_all(&self, by: SessionId, now: Timestamp) -> StoreResult<RevokeAllOutcome> {
-        self.0.revoke_all(by, now).await
+    async fn revoke_all(&self, by: SessionId, when: RevocationTime) -> StoreResult<RevokeAllOutcome> {
+        self.0.revoke_all(by, when).await
     }
 
     async fn forget_expired(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {

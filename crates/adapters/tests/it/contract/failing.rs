@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use maestro_auth_adapters::memory::{FailingStore, MemoryStore};
 use maestro_auth_ports::contract::StorageUnderTest;
-use maestro_auth_ports::contract::fixtures::{at, session, user};
+use maestro_auth_ports::contract::fixtures::{at, session, token, user};
 use maestro_auth_ports::{StoreError, Stores};
 
 struct Switchable(Stores);
@@ -32,7 +32,7 @@ async fn a_switched_off_storage_does_nothing_until_it_is_on_again() {
     switch.turn_off();
     let refused = stores.users.register(new.clone(), first).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))));
-    assert!(stores.sessions.find_principal(first.id).await.is_err());
+    assert!(stores.sessions.find_principal(first.id, token()).await.is_err());
     assert!(stores.keys.list_keys(at(0)).await.is_err());
     assert!(stores.health.ping().await.is_err());
 

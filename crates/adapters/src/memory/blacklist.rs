@@ -1,0 +1,92 @@
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+
+use async_trait::async_trait;
+use maestro_auth_domain::{BlacklistEntry, Revoked, Timestamp, TokenId};
+use maestro_auth_ports::{
+    BlacklistCursor, BlacklistPage, BlacklistWakeups, StoreError, StoreResult, TokenBlacklist,
+};
+
+use super::MemoryStore;
+use crate::wakeups::LocalWakeups;
+
+/// The log of entries, by their positions.
+#[derive(Default)]
+pub(super) struct Blacklist {
+    entries: BTreeMap<u64, BlacklistEntry>,
+    last_position: u64,
+    by_end: BTreeSet<(Timestamp, u64)>,
+    /// How many entries revoke each token.
+    tokens: HashMap<TokenId, usize>,
+    wakeups: LocalWakeups,
+}
+
+impl Blacklist {
+    pub(super) fn add(&mut self, entry: BlacklistEntry) {
+        self.last_position += 1;
+        self.entries.insert(self.last_position, entry);
+        self.by_end.insert((entry.until, self.last_position));
+        if let Revoked::Token(token) = entry.revoked {
+            *self.tokens.entry(token).or_default() += 1;
+        }
+        self.wakeups.wake();
+    }
+
+    pub(super) fn contains_token(&self, token: TokenId) -> bool {
+        self.tokens.contains_key(&token)
+    }
+
+    fn forget_first_expired(&mut self, before: Timestamp) -> bool {
+        let Some(&(end, position)) = self.by_end.first() else { return false };
+        if end >= before {
+            return false;
+        }
+        self.by_end.pop_first();
+        if let Some(BlacklistEntry { revoked: Revoked::Token(token), .. }) = self.entries.remove(&position) {
+            self.forget_token(token);
+        }
+        true
+    }
+
+    fn forget_token(&mut self, token: TokenId) {
+        if let Some(count) = self.tokens.get_mut(&token) {
+            *count -= 1;
+            if *count == 0 {
+                self.tokens.remove(&token);
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl TokenBlacklist for MemoryStore {
+    async fn add(&self, entries: &[BlacklistEntry]) -> StoreResult<()> {
+        let blacklist = &mut self.state()?.blacklist;
+        entries.iter().for_each(|entry| blacklist.add(*entry));
+        Ok(())
+    }
+
+    /// One lock orders the writers, so the cursor is the position of the last entry that was read.
+    async fn read(&self, after: Option<&BlacklistCursor>, limit: u32) -> StoreResult<BlacklistPage> {
+        let after = after.map_or(Ok(0), |cursor| cursor.as_str().parse().map_err(StoreError::unavailable))?;
+        let blacklist = &self.state()?.blacklist;
+        let later = blacklist.entries.range((Bound::Excluded(after), Bound::Unbounded));
+        let (positions, entries): (Vec<u64>, Vec<BlacklistEntry>) = later.take(limit as usize).unzip();
+        let last_read = positions.last().copied().unwrap_or(after);
+        let is_complete = blacklist.entries.last_key_value().is_none_or(|(last, _)| *last <= last_read);
+        Ok(BlacklistPage { entries, next: BlacklistCursor::new(last_read.to_string()), is_complete })
+    }
+
+    async fn forget_expired_entries(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {
+        let blacklist = &mut self.state()?.blacklist;
+        let mut forgotten = 0;
+        while forgotten < u64::from(limit) && blacklist.forget_first_expired(before) {
+            forgotten += 1;
+        }
+        Ok(forgotten)
+    }
+
+    async fn subscribe(&self) -> StoreResult<Box<dyn BlacklistWakeups>> {
+        Ok(self.state()?.blacklist.wakeups.subscribe())
+    }
+}
