@@ -82,6 +82,9 @@ pub trait TokenSigner: Send + Sync {
         signature: &[u8],
     ) -> StoreResult<SignatureCheck>;
 
+    /// Another number each time that a key which was accepted no longer is, so that a verdict can be kept until then.
+    fn revision(&self) -> u64;
+
     /// The published public keys.
     fn public_keys(&self) -> Vec<PublicKey>;
 }

@@ -1,8 +1,10 @@
 use maestro_auth_domain::{
-    DisplayName, Email, NewPassword, NewUser, RoleName, Roles, Timestamp, User, UserId,
+    DisplayName, Email, Generation, NewPassword, NewUser, Revoked, RevocationTime, RoleName, Roles, Timestamp,
+    User, UserId,
 };
 use maestro_auth_ports::{
-    CreateOutcome, HashError, SetActiveOutcome, SetPasswordOutcome, StoreError, StoreResult,
+    CreateOutcome, HashError, SetActiveOutcome, SetPasswordOutcome, SetRolesOutcome, StoreError,
+    StoreResult,
 };
 use thiserror::Error;
 
@@ -61,19 +63,48 @@ impl AuthService {
     /// Replaces the password of an account and ends all its sessions.
     pub async fn set_password(&self, user: UserId, password: NewPassword) -> Result<(), AccountError> {
         let hash = self.hasher.hash(password.into_password()).await?;
-        match self.stores.users.set_password(user, hash).await? {
-            SetPasswordOutcome::Changed => Ok(()),
+        let when = self.tokens.revocation_time(self.clock.now());
+        match self.stores.users.set_password(user, hash, when).await? {
+            SetPasswordOutcome::Changed(generation) => {
+                self.note_generation(user, generation, when);
+                Ok(())
+            }
             SetPasswordOutcome::Unknown => Err(AccountError::UnknownAccount),
         }
     }
 
     /// Lets an account sign in again, or ends all its sessions and keeps it out.
     pub async fn set_active(&self, user: UserId, active: bool) -> Result<User, AccountError> {
-        match self.stores.users.set_active(user, active).await? {
-            SetActiveOutcome::Done(user) => Ok(user),
+        let when = self.tokens.revocation_time(self.clock.now());
+        match self.stores.users.set_active(user, active, when).await? {
+            SetActiveOutcome::Done(user) => {
+                self.note_generation(user.id, user.generation, when);
+                Ok(user)
+            }
             SetActiveOutcome::LastAdmin => Err(AccountError::LastAdmin),
             SetActiveOutcome::Unknown => Err(AccountError::UnknownAccount),
         }
+    }
+
+    /// Gives an account other roles. Its older access tokens are refused from then on; a refresh brings new ones.
+    pub async fn set_roles(&self, user: UserId, roles: Roles) -> Result<User, AccountError> {
+        if !roles.iter().all(RoleName::exists) {
+            return Err(AccountError::UnknownRole);
+        }
+        let when = self.tokens.revocation_time(self.clock.now());
+        match self.stores.users.set_roles(user, roles, when).await? {
+            SetRolesOutcome::Done(user) => {
+                self.note_generation(user.id, user.generation, when);
+                Ok(user)
+            }
+            SetRolesOutcome::LastAdmin => Err(AccountError::LastAdmin),
+            SetRolesOutcome::Unknown => Err(AccountError::UnknownAccount),
+        }
+    }
+
+    /// Refuses what is older than the user's present generation. That was refused before if nothing has changed.
+    fn note_generation(&self, user: UserId, min_generation: Generation, when: RevocationTime) {
+        self.note(Revoked::User { user, min_generation }, when);
     }
 
     /// The user that comes of an account made at `now`. Hashes its password.

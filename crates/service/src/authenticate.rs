@@ -1,8 +1,9 @@
-use maestro_auth_domain::User;
+use std::sync::Arc;
+
+use maestro_auth_domain::{RevocableToken, Timestamp, User};
 use maestro_auth_ports::{Principal, StoreError};
 use thiserror::Error;
 
-use crate::tokens::Access;
 use crate::{AuthService, TokenRejected};
 
 /// Why a request is nobody's.
@@ -21,8 +22,8 @@ pub enum AuthenticateError {
 
 /// What the store says of a believed access token.
 pub(crate) enum Standing {
-    Good(Box<User>),
-    /// The session has ended.
+    Good(Box<Principal>),
+    /// The session has ended, or the token was revoked by itself.
     Ended,
     /// The session has ended together with every other one that its user had.
     AllEnded,
@@ -32,29 +33,57 @@ pub(crate) enum Standing {
 
 impl AuthService {
     /// Tells whose access token this is, as of now. The acting user comes from here and nowhere else (SEC-86).
-    #[tracing::instrument(skip_all)]
-    pub async fn authenticate(&self, access_token: &str) -> Result<User, AuthenticateError> {
-        let access = self.tokens.check_access(access_token, self.clock.now()).await?;
-        match self.standing(&access).await? {
-            Standing::Good(user) => Ok(*user),
+    ///
+    /// As long as this instance knows the blacklist well enough, a token that was seen before costs no signature check
+    /// and no question to the store; else the store is asked, and an error is better than a guess (api.md section 8).
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn authenticate(&self, access_token: &str) -> Result<Arc<User>, AuthenticateError> {
+        let now = self.clock.now();
+        let token = self.tokens.check_access(access_token, now).await?;
+        if self.revocations.is_fresh() {
+            if self.revocations.covers(&token) {
+                self.revocations.count_answer_from_memory();
+                return Err(AuthenticateError::Revoked);
+            }
+            if let Some(user) = self.principals.find(&token, now, self.clock.monotonic()) {
+                self.revocations.count_answer_from_memory();
+                return Ok(user);
+            }
+        }
+        self.ask_store(&token, now).await
+    }
+
+    async fn ask_store(
+        &self,
+        token: &RevocableToken,
+        now: Timestamp,
+    ) -> Result<Arc<User>, AuthenticateError> {
+        self.revocations.count_question_to_store();
+        let asked = self.clock.monotonic();
+        match self.standing(token, now).await? {
+            Standing::Good(principal) => Ok(self.principals.remember(*principal, asked)),
             Standing::Ended | Standing::AllEnded | Standing::Outdated => Err(AuthenticateError::Revoked),
         }
     }
 
-    pub(crate) async fn standing(&self, access: &Access) -> Result<Standing, StoreError> {
-        let now = self.clock.now();
-        let found = self.stores.sessions.find_principal(access.session).await?;
-        let Some(Principal { user, session }) = found.filter(|found| found.user.id == access.user) else {
+    pub(crate) async fn standing(
+        &self,
+        token: &RevocableToken,
+        now: Timestamp,
+    ) -> Result<Standing, StoreError> {
+        let found = self.stores.sessions.find_principal(token.session, token.id).await?;
+        let Some(found) = found.filter(|found| found.user.id == token.user) else {
             return Ok(Standing::Ended);
         };
-        Ok(if session.has_ended_with_all(&user) {
+        let Principal { user, session } = &found;
+        Ok(if session.has_ended_with_all(user) {
             Standing::AllEnded
-        } else if !session.is_live(&user, now) {
+        } else if !session.is_live(user, now) {
             Standing::Ended
-        } else if access.generation != user.generation {
+        } else if token.generation != user.generation {
             Standing::Outdated
         } else {
-            Standing::Good(Box::new(user))
+            Standing::Good(Box::new(found))
         })
     }
 }

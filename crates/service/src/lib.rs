@@ -11,14 +11,21 @@ mod bootstrap;
 mod login;
 mod logout;
 mod policy;
+mod principals;
 mod refresh;
 mod register;
+mod revocations;
 mod tokens;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use maestro_auth_domain::{NewSession, PasswordPolicy, SessionId, TenantId, Timestamp};
-use maestro_auth_ports::{Clock, Entropy, PasswordHasher, StoreResult, Stores, TokenSigner};
+use maestro_auth_domain::{
+    BlacklistEntry, NewSession, PasswordPolicy, RevocationTime, Revoked, SessionId, TenantId, Timestamp, TokenId,
+};
+use maestro_auth_ports::{
+    Clock, Entropy, PasswordHasher, Principal, StoreResult, Stores, TokenBlacklist, TokenSigner,
+};
 
 pub use accounts::{AccountError, NewAccount};
 pub use authenticate::AuthenticateError;
@@ -27,7 +34,9 @@ pub use login::{Login, LoginError};
 pub use logout::{LogoutError, LogoutScope};
 pub use policy::{Policies, RegistrationMode, RegistrationPolicy, TokenPolicy};
 pub use refresh::RefreshError;
+use principals::Principals;
 pub use register::{Register, RegisterError};
+pub use revocations::{FeedStatus, Revocations};
 use tokens::Tokens;
 pub use tokens::{SignedIn, TokenRejected, is_well_formed_token};
 
@@ -36,6 +45,8 @@ pub struct AuthService {
     stores: Stores,
     hasher: Arc<dyn PasswordHasher>,
     tokens: Tokens,
+    revocations: Revocations,
+    principals: Principals,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     passwords: PasswordPolicy,
@@ -53,6 +64,8 @@ impl AuthService {
         policies: Policies,
     ) -> Self {
         Self {
+            revocations: Revocations::new(Arc::clone(&stores.blacklist), Arc::clone(&clock)),
+            principals: Principals::new(),
             stores,
             hasher,
             tokens: Tokens::new(signer, policies.tokens),
@@ -61,6 +74,19 @@ impl AuthService {
             passwords: policies.passwords,
             registration: policies.registration,
         }
+    }
+
+    /// The same use cases, with a second way by which instances hear of revocations.
+    #[must_use]
+    pub fn with_relay(mut self, relay: Arc<dyn TokenBlacklist>) -> Self {
+        self.revocations.set_relay(relay);
+        self
+    }
+
+    /// The blacklist of this instance. Somebody must let it follow the log, or every request asks the store.
+    #[must_use]
+    pub const fn revocations(&self) -> &Revocations {
+        &self.revocations
     }
 
     /// What a new password must fulfil.
@@ -78,6 +104,28 @@ impl AuthService {
     pub async fn forget_expired_sessions(&self, limit: u32) -> StoreResult<u64> {
         let before = self.clock.now() - self.tokens.policy().leeway;
         self.stores.sessions.forget_expired(before, limit).await
+    }
+
+    /// Forgets up to `limit` blacklist entries that no token needs any more; says how many.
+    pub async fn forget_expired_revocations(&self, limit: u32) -> StoreResult<u64> {
+        self.revocations.forget_expired(limit).await
+    }
+
+    /// Refuses from now on, on this instance, what the store has just revoked (SEC-62).
+    fn note(&self, revoked: Revoked, when: RevocationTime) {
+        self.revocations.note(BlacklistEntry { tenant: TENANT, revoked, until: when.until });
+    }
+
+    /// Issues the tokens of a principal that the store was asked for at `asked`, by the monotonic clock.
+    fn sign_in(
+        &self,
+        principal: Principal,
+        asked: Duration,
+        token_id: TokenId,
+        now: Timestamp,
+    ) -> StoreResult<SignedIn> {
+        self.principals.remember(principal.clone(), asked);
+        self.tokens.issue(principal, token_id, now)
     }
 
     fn new_session(&self, now: Timestamp) -> NewSession {

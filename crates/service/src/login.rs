@@ -51,10 +51,11 @@ impl AuthService {
         let token_id = TokenId::generate(now, self.entropy.bytes());
         let session = self.new_session(now);
         let (user, verified) = (credentials.user.id, credentials.password_version);
+        let asked = self.clock.monotonic();
         match self.stores.sessions.open(user, verified, upgrade, session).await? {
             OpenOutcome::Opened(principal) => {
                 tracing::info!(user.id = %user, session.id = %session.id, "user logged in");
-                Ok(self.tokens.issue(principal, token_id, now)?)
+                Ok(self.sign_in(principal, asked, token_id, now)?)
             }
             OpenOutcome::Refused => Err(LoginError::InvalidCredentials),
         }

@@ -1,3 +1,4 @@
+use maestro_auth_domain::Revoked;
 use maestro_auth_ports::RevokeAllOutcome;
 
 use crate::authenticate::Standing;
@@ -31,7 +32,9 @@ impl AuthService {
     async fn logout_here(&self, access_token: &str) -> Result<(), LogoutError> {
         let now = self.clock.now();
         let access = self.tokens.check_access_of_any_age(access_token, now).await?;
-        self.stores.sessions.revoke(access.session, now).await?;
+        let when = self.tokens.revocation_time(now);
+        self.stores.sessions.revoke(access.session, when).await?;
+        self.note(Revoked::Session(access.session), when);
         tracing::info!(user.id = %access.user, session.id = %access.session, "user logged out");
         Ok(())
     }
@@ -39,18 +42,20 @@ impl AuthService {
     async fn logout_everywhere(&self, access_token: &str) -> Result<(), LogoutError> {
         let now = self.clock.now();
         let access = self.tokens.check_access(access_token, now).await?;
-        match self.standing(&access).await? {
+        match self.standing(&access, now).await? {
             Standing::Good(_) => {}
             Standing::AllEnded => return Ok(()),
             Standing::Ended | Standing::Outdated => return Err(LogoutError::Revoked),
         }
-        match self.stores.sessions.revoke_all(access.session, now).await? {
-            RevokeAllOutcome::Revoked => {
+        let when = self.tokens.revocation_time(now);
+        match self.stores.sessions.revoke_all(access.session, when).await? {
+            RevokeAllOutcome::Revoked(min_generation) => {
+                self.note(Revoked::User { user: access.user, min_generation }, when);
                 tracing::info!(user.id = %access.user, "user logged out everywhere");
                 Ok(())
             }
             // The session ended just now, alone or with all others: what was promised must be true.
-            RevokeAllOutcome::Powerless => match self.standing(&access).await? {
+            RevokeAllOutcome::Powerless => match self.standing(&access, now).await? {
                 Standing::AllEnded => Ok(()),
                 _ => Err(LogoutError::Revoked),
             },

@@ -1,4 +1,4 @@
-use maestro_auth_domain::TokenId;
+use maestro_auth_domain::{Revoked, TokenId};
 use maestro_auth_ports::{RotateOutcome, StoreError};
 use thiserror::Error;
 
@@ -28,14 +28,16 @@ impl AuthService {
         let token_id = TokenId::generate(now, self.entropy.bytes());
         let presented = self.tokens.check_refresh(refresh_token, now).await?;
 
-        let policy = self.tokens.policy().refresh;
-        match self.stores.sessions.rotate(presented.session, presented.counter, policy, now).await? {
+        let (policy, when) = (self.tokens.policy().refresh, self.tokens.revocation_time(now));
+        let asked = self.clock.monotonic();
+        match self.stores.sessions.rotate(presented.session, presented.counter, policy, when).await? {
             RotateOutcome::Rotated(principal) | RotateOutcome::Replayed(principal)
                 if principal.user.id == presented.user =>
             {
-                Ok(self.tokens.issue(principal, token_id, now)?)
+                Ok(self.sign_in(principal, asked, token_id, now)?)
             }
             RotateOutcome::Reused(user) => {
+                self.note(Revoked::Session(presented.session), when);
                 tracing::warn!(user.id = %user, session.id = %presented.session, "spent refresh token presented again; session ended");
                 Err(RefreshError::Reused)
             }

@@ -46,10 +46,11 @@ impl AuthService {
         let Register { email, name, password, .. } = request;
         let account = NewAccount { email, name, password, roles: Roles::single(role) };
         let user = self.new_user(account, now).await?;
+        let asked = self.clock.monotonic();
         match self.stores.users.register(user, session).await? {
             RegisterOutcome::Registered(user, session) => {
                 tracing::info!(user.id = %user.id, "user registered");
-                Ok(self.tokens.issue(Principal { user, session }, token_id, now)?)
+                Ok(self.sign_in(Principal { user, session }, asked, token_id, now)?)
             }
             RegisterOutcome::EmailTaken => Err(RegisterError::EmailTaken),
         }

@@ -18,6 +18,12 @@ impl Keys {
         self.0.iter().find(|key| key.public.kid == kid)
     }
 
+    /// Whether these accept a key that `others` do not, or for longer.
+    pub(super) fn accept_more_than(&self, others: &Self) -> bool {
+        let end = |key: &SigningKey| (key.public.retires_at.is_none(), key.public.retires_at);
+        self.0.iter().any(|key| others.find(&key.public.kid).is_none_or(|other| end(other) < end(key)))
+    }
+
     /// The key that signs at `now`: of those that are active, the one without an end, else the one that ends last, however
     /// rotations overlap. Where none is active yet, because the clock of the instance that made the first one is ahead,
     /// the oldest.

@@ -65,6 +65,8 @@ pub struct KeyRing {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     keys: ArcSwap<Keys>,
+    /// Counts the times that keys were taken away.
+    revision: AtomicU64,
     /// Held while keys are loaded, so that one load serves all who wait for it and none overtakes another.
     last_load: Mutex<Load>,
     loads_begun: AtomicU64,
@@ -110,7 +112,8 @@ impl KeyRing {
         let keys = ArcSwap::from_pointee(Keys::open(&records, &sealing_key)?);
         let last_load = Mutex::new(Load { begun_at, succeeded: true });
         let loads_begun = AtomicU64::new(0);
-        Ok(Self { store, sealing_key, settings, clock, entropy, keys, last_load, loads_begun })
+        let revision = AtomicU64::new(0);
+        Ok(Self { store, sealing_key, settings, clock, entropy, keys, revision, last_load, loads_begun })
     }
 
     /// Makes a key that is published now and signs after `publish_ahead`: no token is refused by anyone.
@@ -145,7 +148,7 @@ impl KeyRing {
         let ahead = if published.is_empty() { Duration::ZERO } else { publish_ahead };
         let candidate = make_key(algorithm, &self.sealing_key, &*self.entropy, now, now + ahead).await?;
         let records = self.store.ensure_key(candidate, now + ahead + retire_after, now).await?;
-        self.keys.store(Arc::new(Keys::open(&records, &self.sealing_key)?));
+        self.replace_keys(Keys::open(&records, &self.sealing_key)?);
         Ok(())
     }
 
@@ -165,9 +168,17 @@ impl KeyRing {
         *last_load = Load { begun_at: Instant::now(), succeeded: false };
         self.loads_begun.fetch_add(1, Ordering::SeqCst);
         let records = self.store.list_keys(self.clock.now()).await?;
-        self.keys.store(Arc::new(Keys::open(&records, &self.sealing_key)?));
+        self.replace_keys(Keys::open(&records, &self.sealing_key)?);
         last_load.succeeded = true;
         Ok(())
+    }
+
+    fn replace_keys(&self, keys: Keys) {
+        let former = self.keys.swap(Arc::new(keys));
+        // Only afterwards, so that no verdict by the former keys is taken for one by these.
+        if former.accept_more_than(&self.keys.load()) {
+            self.revision.fetch_add(1, Ordering::SeqCst);
+        }
     }
 
     /// Looks for a key that another instance may have made.
@@ -215,6 +226,10 @@ impl TokenSigner for KeyRing {
             Some(key) if !key.is_retired(self.clock.now()) => key.check(alg, signing_input, signature),
             _ => SignatureCheck::UnknownKey,
         })
+    }
+
+    fn revision(&self) -> u64 {
+        self.revision.load(Ordering::SeqCst)
     }
 
     fn public_keys(&self) -> Vec<PublicKey> {

@@ -1,9 +1,9 @@
-use maestro_auth_domain::{Generation, RefreshCounter, Session, Timestamp, TokenId};
+use maestro_auth_domain::{Generation, RefreshCounter, RevocableToken, Session, Timestamp, TokenId};
 use maestro_auth_ports::Principal;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Access, Refresh};
+use super::Refresh;
 use crate::TokenPolicy;
 
 /// The claims of an access token. Every one is required and of its exact type; any other is refused, since this server
@@ -86,9 +86,9 @@ impl AccessClaims {
     }
 
     /// `None` when an id is not one.
-    pub(super) fn into_access(self) -> Option<Access> {
-        self.jti.parse::<TokenId>().ok()?;
-        Some(Access {
+    pub(super) fn into_token(self) -> Option<RevocableToken> {
+        Some(RevocableToken {
+            id: self.jti.parse().ok()?,
             user: self.sub.parse().ok()?,
             session: self.sid.parse().ok()?,
             generation: Generation::from_number(self.generation),

@@ -2,16 +2,20 @@
 
 mod claims;
 mod compact;
+mod verified;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use maestro_auth_domain::{Generation, RefreshCounter, SessionId, Timestamp, TokenId, User, UserId};
+use maestro_auth_domain::{
+    RefreshCounter, RevocableToken, RevocationTime, SessionId, Timestamp, TokenId, User, UserId,
+};
 use maestro_auth_ports::{Principal, SignatureCheck, StoreError, StoreResult, TokenSigner, TokenType};
 use thiserror::Error;
 
 use self::claims::{AccessClaims, RefreshClaims};
 use self::compact::CompactToken;
+use self::verified::{Verified, VerifiedTokens};
 use crate::TokenPolicy;
 
 /// A user with fresh tokens.
@@ -38,13 +42,6 @@ pub enum TokenRejected {
     Store(#[from] StoreError),
 }
 
-/// What a believed access token says.
-pub(crate) struct Access {
-    pub user: UserId,
-    pub session: SessionId,
-    pub generation: Generation,
-}
-
 /// What a believed refresh token says.
 pub(crate) struct Refresh {
     pub user: UserId,
@@ -65,15 +62,24 @@ pub fn is_well_formed_token(token: &str) -> bool {
 pub(crate) struct Tokens {
     signer: Arc<dyn TokenSigner>,
     policy: TokenPolicy,
+    verified: VerifiedTokens,
 }
 
 impl Tokens {
     pub(crate) fn new(signer: Arc<dyn TokenSigner>, policy: TokenPolicy) -> Self {
-        Self { signer, policy }
+        Self { signer, policy, verified: VerifiedTokens::new() }
     }
 
     pub(crate) const fn policy(&self) -> &TokenPolicy {
         &self.policy
+    }
+
+    /// Until when a revocation must be remembered: until every access token that a step of now or a little later may still
+    /// have minted is refused for its age.
+    pub(crate) fn revocation_time(&self, now: Timestamp) -> RevocationTime {
+        const LATE_STEPS: Duration = Duration::from_mins(1);
+
+        RevocationTime { at: now, until: now + self.policy.access_ttl + self.policy.leeway + LATE_STEPS }
     }
 
     /// Signs an access token and the refresh token at the session's current counter.
@@ -89,10 +95,23 @@ impl Tokens {
         })
     }
 
-    pub(crate) async fn check_access(&self, token: &str, now: Timestamp) -> Result<Access, TokenRejected> {
-        let claims = self.authentic_access(token, now).await?;
-        self.check_expiry(claims.exp, now)?;
-        claims.into_access().ok_or(TokenRejected::Invalid)
+    /// Checks an access token. What was verified once is not verified again while its key is accepted.
+    pub(crate) async fn check_access(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<RevocableToken, TokenRejected> {
+        let revision = self.signer.revision();
+        let verified = match self.verified.find(token, revision) {
+            Some(verified) => verified,
+            None => {
+                let verified = self.verify_access(token).await?;
+                self.verified.remember(token, revision, verified);
+                verified
+            }
+        };
+        self.check_times(&verified, now)?;
+        Ok(verified.token)
     }
 
     /// Checks all of an access token but its expiry: enough to end its own session, which harms nobody.
@@ -100,8 +119,10 @@ impl Tokens {
         &self,
         token: &str,
         now: Timestamp,
-    ) -> Result<Access, TokenRejected> {
-        self.authentic_access(token, now).await?.into_access().ok_or(TokenRejected::Invalid)
+    ) -> Result<RevocableToken, TokenRejected> {
+        let verified = self.verify_access(token).await?;
+        self.check_issued_at(verified.issued_at, now)?;
+        Ok(verified.token)
     }
 
     pub(crate) async fn check_refresh(&self, token: &str, now: Timestamp) -> Result<Refresh, TokenRejected> {
@@ -110,19 +131,28 @@ impl Tokens {
         if claims.iss != self.policy.issuer {
             return Err(TokenRejected::Invalid);
         }
-        self.check_issued_at(claims.iat, now)?;
-        self.check_expiry(claims.exp, now)?;
+        self.check_issued_at(Timestamp::from_unix_seconds(claims.iat), now)?;
+        self.check_expiry(Timestamp::from_unix_seconds(claims.exp), now)?;
         claims.into_refresh().ok_or(TokenRejected::Invalid)
     }
 
-    async fn authentic_access(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenRejected> {
+    /// Checks all of an access token but its times.
+    async fn verify_access(&self, token: &str) -> Result<Verified, TokenRejected> {
         let payload = self.authentic_payload(token, TokenType::Access).await?;
         let claims = AccessClaims::from_json(&payload).ok_or(TokenRejected::Invalid)?;
         if claims.iss != self.policy.issuer || claims.aud != self.policy.audience {
             return Err(TokenRejected::Invalid);
         }
-        self.check_issued_at(claims.iat, now)?;
-        Ok(claims)
+        Ok(Verified {
+            issued_at: Timestamp::from_unix_seconds(claims.iat),
+            expires_at: Timestamp::from_unix_seconds(claims.exp),
+            token: claims.into_token().ok_or(TokenRejected::Invalid)?,
+        })
+    }
+
+    fn check_times(&self, verified: &Verified, now: Timestamp) -> Result<(), TokenRejected> {
+        self.check_issued_at(verified.issued_at, now)?;
+        self.check_expiry(verified.expires_at, now)
     }
 
     /// The payload of a token of the demanded type whose signature holds.
@@ -138,15 +168,15 @@ impl Tokens {
         }
     }
 
-    fn check_issued_at(&self, iat: i64, now: Timestamp) -> Result<(), TokenRejected> {
-        if Timestamp::from_unix_seconds(iat) > now + self.policy.leeway {
+    fn check_issued_at(&self, issued_at: Timestamp, now: Timestamp) -> Result<(), TokenRejected> {
+        if issued_at > now + self.policy.leeway {
             return Err(TokenRejected::Invalid);
         }
         Ok(())
     }
 
-    fn check_expiry(&self, exp: i64, now: Timestamp) -> Result<(), TokenRejected> {
-        if now >= Timestamp::from_unix_seconds(exp) + self.policy.leeway {
+    fn check_expiry(&self, expires_at: Timestamp, now: Timestamp) -> Result<(), TokenRejected> {
+        if now >= expires_at + self.policy.leeway {
             return Err(TokenRejected::Expired);
         }
         Ok(())

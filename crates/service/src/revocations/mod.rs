@@ -1,0 +1,248 @@
+//! Which tokens are refused before their time, as this instance knows it (api.md section 8).
+//!
+//! Every instance holds the unexpired entries of the blacklist in memory and follows the log in the store. What it knows
+//! is as fresh as its last complete read: [`Revocations::is_fresh`] says whether an answer may be given from memory, and
+//! when it may not, the store is asked. Notifications only make reads come sooner.
+
+mod image;
+mod relay;
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use maestro_auth_domain::{BlacklistEntry, RevocableToken};
+use maestro_auth_ports::{BlacklistCursor, Clock, StoreResult, TokenBlacklist};
+use tokio::sync::{Mutex, Notify};
+use tokio::time::{sleep, timeout};
+
+use self::image::BlacklistImage;
+use self::relay::Relay;
+
+/// The blacklist of one instance.
+pub struct Revocations {
+    image: BlacklistImage,
+    log: Arc<dyn TokenBlacklist>,
+    relay: Option<Relay>,
+    clock: Arc<dyn Clock>,
+    reader: Mutex<Reader>,
+    /// Asks for a read before the next heartbeat.
+    wake: Notify,
+    /// Up to when the image holds every acknowledged entry, by the monotonic clock in microseconds; 0 before the first read.
+    complete_as_of: AtomicU64,
+    counters: Counters,
+}
+
+/// How far the log has been read.
+#[derive(Default)]
+struct Reader {
+    cursor: Option<BlacklistCursor>,
+    /// When the first of the pages that are being read was asked for.
+    pages_since: Option<Duration>,
+}
+
+/// Numbers that only ever rise.
+#[derive(Default)]
+struct Counters {
+    from_memory: AtomicU64,
+    from_store: AtomicU64,
+    reads: AtomicU64,
+    failed_reads: AtomicU64,
+}
+
+/// What an operator wants to know of the revocation feed of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeedStatus {
+    /// Whether requests are answered from memory; else the store is asked for each.
+    pub is_fresh: bool,
+    /// How long ago the blacklist was last known completely; `None` if never.
+    pub lag: Option<Duration>,
+    /// Entries in memory.
+    pub entries: usize,
+    /// Requests answered from memory since the start.
+    pub from_memory: u64,
+    /// Requests for which the store was asked since the start.
+    pub from_store: u64,
+    /// Complete reads of the log since the start.
+    pub reads: u64,
+    /// Reads of the log that failed since the start.
+    pub failed_reads: u64,
+    /// Whether the relay works; `None` without one.
+    pub relay_works: Option<bool>,
+}
+
+impl Revocations {
+    /// How stale an answer from memory may be. With the time of a request it keeps the bound of one second that api.md
+    /// section 8 gives to other instances.
+    pub const MAX_LAG: Duration = Duration::from_millis(900);
+    /// How often the log is read when nothing wakes the reader: three reads may fail before the image is too old.
+    const HEARTBEAT: Duration = Duration::from_millis(250);
+    /// The least time between two reads, so that a thousand entries a second do not cause as many.
+    const PAUSE: Duration = Duration::from_millis(5);
+    const PAGE: u32 = 10_000;
+    const RESUBSCRIBE: Duration = Duration::from_secs(1);
+
+    pub(crate) fn new(log: Arc<dyn TokenBlacklist>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            image: BlacklistImage::new(),
+            log,
+            relay: None,
+            clock,
+            reader: Mutex::default(),
+            wake: Notify::new(),
+            complete_as_of: AtomicU64::new(0),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Tells other instances by `relay`, too, and hears from them by it.
+    pub(crate) fn set_relay(&mut self, relay: Arc<dyn TokenBlacklist>) {
+        self.relay = Some(Relay::new(relay));
+    }
+
+    /// Refuses what this instance has just revoked in the store. Called before the cause is acknowledged (SEC-62).
+    pub(crate) fn note(&self, entry: BlacklistEntry) {
+        self.image.add(&entry);
+        if let Some(relay) = &self.relay {
+            relay.send(entry);
+        }
+    }
+
+    /// Whether the image is recent enough to answer from.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.lag().is_some_and(|lag| lag <= Self::MAX_LAG) && self.image.is_complete()
+    }
+
+    /// Counts a request that was answered from memory.
+    pub(crate) fn count_answer_from_memory(&self) {
+        self.counters.from_memory.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a request for which the store is asked.
+    pub(crate) fn count_question_to_store(&self) {
+        self.counters.from_store.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether the token is blacklisted, as far as this instance knows.
+    pub(crate) fn covers(&self, token: &RevocableToken) -> bool {
+        self.image.covers(token)
+    }
+
+    /// Reads what has come to the log since the last time. Afterwards this instance knows everything that had been
+    /// acknowledged before the call.
+    pub async fn catch_up(&self) -> StoreResult<()> {
+        let read = self.read_on().await;
+        let counter = if read.is_ok() { &self.counters.reads } else { &self.counters.failed_reads };
+        counter.fetch_add(1, Ordering::Relaxed);
+        read
+    }
+
+    /// Follows the log for as long as it is polled, whatever fails.
+    pub async fn follow(&self) -> Infallible {
+        let relay = async {
+            match &self.relay {
+                Some(relay) => relay.follow(|entry| self.image.add(entry)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            never = self.read_whenever_woken() => never,
+            never = self.listen() => never,
+            never = relay => never,
+        }
+    }
+
+    /// Forgets entries that no token needs any more, here and in the log: there at most `limit`, and says how many.
+    pub(crate) async fn forget_expired(&self, limit: u32) -> StoreResult<u64> {
+        let now = self.clock.now();
+        self.image.forget_expired(now);
+        if !self.image.is_complete() {
+            let mut reader = self.reader.lock().await;
+            self.image.start_over();
+            *reader = Reader::default();
+            self.complete_as_of.store(0, Ordering::SeqCst);
+        }
+        if let Some(relay) = &self.relay {
+            relay.forget_expired(now, limit).await;
+        }
+        self.log.forget_expired_entries(now, limit).await
+    }
+
+    /// How the feed is doing.
+    #[must_use]
+    pub fn status(&self) -> FeedStatus {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        FeedStatus {
+            is_fresh: self.is_fresh(),
+            lag: self.lag(),
+            entries: self.image.len(),
+            from_memory: count(&self.counters.from_memory),
+            from_store: count(&self.counters.from_store),
+            reads: count(&self.counters.reads),
+            failed_reads: count(&self.counters.failed_reads),
+            relay_works: self.relay.as_ref().map(Relay::works),
+        }
+    }
+
+    async fn read_on(&self) -> StoreResult<()> {
+        let mut reader = self.reader.lock().await;
+        loop {
+            // A round that broke off goes on towards what had been added when it began, and no further.
+            let begun = *reader.pages_since.get_or_insert_with(|| self.clock.monotonic());
+            let page = self.log.read(reader.cursor.as_ref(), Self::PAGE).await?;
+            page.entries.iter().for_each(|entry| self.image.add(entry));
+            reader.cursor = Some(page.next);
+            if page.is_complete {
+                reader.pages_since = None;
+                self.complete_as_of.store(micros(begun).max(1), Ordering::SeqCst);
+                return Ok(());
+            }
+        }
+    }
+
+    async fn read_whenever_woken(&self) -> Infallible {
+        let mut was_well = true;
+        loop {
+            let read = self.catch_up().await;
+            match &read {
+                Err(error) if was_well => {
+                    tracing::warn!(error = error as &dyn Error, "the revocation feed is lost: the storage is asked on each request");
+                }
+                Ok(()) if !was_well => tracing::info!("the revocation feed is back"),
+                _ => {}
+            }
+            was_well = read.is_ok();
+            sleep(Self::PAUSE).await;
+            let _woken_or_not = timeout(Self::HEARTBEAT, self.wake.notified()).await;
+        }
+    }
+
+    async fn listen(&self) -> Infallible {
+        loop {
+            let lost = match self.log.subscribe().await {
+                Ok(mut subscription) => loop {
+                    self.wake.notify_one();
+                    if let Err(error) = subscription.next().await {
+                        break error;
+                    }
+                },
+                Err(error) => error,
+            };
+            tracing::debug!(error = &lost as &dyn Error, "no notifications of revocations for a while");
+            sleep(Self::RESUBSCRIBE).await;
+        }
+    }
+
+    fn lag(&self) -> Option<Duration> {
+        match self.complete_as_of.load(Ordering::SeqCst) {
+            0 => None,
+            as_of => Some(self.clock.monotonic().saturating_sub(Duration::from_micros(as_of))),
+        }
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
