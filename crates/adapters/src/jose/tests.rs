@@ -434,3 +434,22 @@ async fn a_clock_that_was_set_back_leaves_a_key_to_sign_with() {
     instances.clock.set(instances.clock.now() - MINUTE);
     assert!(ring.sign(TokenType::Access, CLAIMS).is_ok(), "the key that is not active yet signs");
 }
+
+#[tokio::test]
+async fn the_revision_changes_when_a_key_is_taken_away_and_only_then() {
+    let instances = Instances::new();
+    let (here, there) =
+        (instances.open(Algorithm::EdDsa).await, instances.open(Algorithm::EdDsa).await);
+    let first = here.revision();
+    here.reload().await.unwrap();
+    assert_eq!(here.revision(), first);
+
+    there.rotate().await.unwrap();
+    here.reload().await.unwrap();
+    let shortened = here.revision();
+    assert_ne!(shortened, first, "the former key has an end now");
+
+    instances.clock.advance(PUBLISH_AHEAD + RETIRE_AFTER);
+    here.reload().await.unwrap();
+    assert_ne!(here.revision(), shortened, "the former key is gone");
+}

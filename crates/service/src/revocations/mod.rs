@@ -30,7 +30,8 @@ pub struct Revocations {
     reader: Mutex<Reader>,
     /// Asks for a read before the next heartbeat.
     wake: Notify,
-    /// Up to when the image holds every acknowledged entry, by the monotonic clock in microseconds; 0 before the first read.
+    /// Up to when the image holds every acknowledged entry, by the monotonic clock in microseconds; one more than that, so
+    /// that 0 stands for never.
     complete_as_of: AtomicU64,
     counters: Counters,
 }
@@ -196,7 +197,7 @@ impl Revocations {
             reader.cursor = Some(page.next);
             if page.is_complete {
                 reader.pages_since = None;
-                self.complete_as_of.store(micros(begun).max(1), Ordering::SeqCst);
+                self.complete_as_of.store(micros(begun).saturating_add(1), Ordering::SeqCst);
                 return Ok(());
             }
         }
@@ -238,7 +239,7 @@ impl Revocations {
     fn lag(&self) -> Option<Duration> {
         match self.complete_as_of.load(Ordering::SeqCst) {
             0 => None,
-            as_of => Some(self.clock.monotonic().saturating_sub(Duration::from_micros(as_of))),
+            as_of => Some(self.clock.monotonic().saturating_sub(Duration::from_micros(as_of - 1))),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use maestro_auth_domain::{BlacklistEntry, Timestamp};
 use maestro_auth_ports::{BlacklistCursor, StoreResult, TokenBlacklist};
 use tokio::sync::{Mutex, mpsc};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// A second way by which instances tell each other what they have revoked: sooner perhaps, and never instead of the log in
 /// the store. What it loses arrives by the log, and nothing waits for it (REL-35, REL-36).
@@ -22,6 +22,8 @@ impl Relay {
     const QUEUE: usize = 10_000;
     const BATCH: usize = 500;
     const PAGE: u32 = 10_000;
+    /// How often it is read without having said that there is something new.
+    const HEARTBEAT: Duration = Duration::from_secs(1);
     /// How long it is left alone after a failure.
     const PAUSE: Duration = Duration::from_secs(1);
 
@@ -91,7 +93,7 @@ impl Relay {
                 }
             }
             self.judge(Ok(()));
-            subscription.next().await?;
+            timeout(Self::HEARTBEAT, subscription.next()).await.unwrap_or(Ok(()))?;
         }
     }
 

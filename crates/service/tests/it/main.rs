@@ -7,6 +7,7 @@ mod login;
 mod logout;
 mod refresh;
 mod register;
+mod revocations;
 mod storage_failures;
 mod support;
 mod tokens;

@@ -9,7 +9,7 @@ async fn a_registered_user_is_a_viewer_and_signed_in() {
     let signed_in = t.signed_in("Ada@Example.org").await;
     assert_eq!(signed_in.user.roles.primary(), &RoleName::viewer());
     assert_eq!(signed_in.expires_in, t.policy.access_ttl);
-    assert_eq!(t.auth.authenticate(&signed_in.access_token).await.unwrap(), signed_in.user);
+    assert_eq!(*t.auth.authenticate(&signed_in.access_token).await.unwrap(), signed_in.user);
 }
 
 #[tokio::test]

@@ -9,9 +9,9 @@ use maestro_auth_domain::{
     DisplayName, Email, NewPassword, Password, PasswordHash, PasswordPolicy, RefreshPolicy, RoleName,
     Timestamp, UserId,
 };
-use maestro_auth_ports::{Algorithm, Entropy, HashError, PasswordHasher, Stores, TokenSigner, Verification};
+use maestro_auth_ports::{Algorithm, Entropy, HashError, PasswordHasher, Stores, TokenBlacklist, TokenSigner, Verification};
 use maestro_auth_service::{
-    AuthService, Login, LoginError, Policies, Register, RegistrationMode, RegistrationPolicy, SignedIn,
+    AuthService, FeedStatus, Login, LoginError, Policies, Register, RegistrationMode, RegistrationPolicy, SignedIn,
     TokenPolicy,
 };
 
@@ -21,12 +21,15 @@ pub(crate) const FLOOR: Duration = Duration::from_millis(300);
 
 /// The use cases over memory, and the handles that move their world.
 pub(crate) struct TestAuth {
-    pub(crate) auth: AuthService,
+    pub(crate) auth: Arc<AuthService>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) signer: Arc<dyn TokenSigner>,
     pub(crate) stores: Stores,
     pub(crate) storage: OffSwitch,
     pub(crate) policy: TokenPolicy,
+    /// The storage behind the switch.
+    shared: Stores,
+    entropy: Arc<dyn Entropy>,
 }
 
 impl TestAuth {
@@ -35,9 +38,44 @@ impl TestAuth {
     }
 
     pub(crate) async fn with_registration(mode: RegistrationMode) -> Self {
+        let store = Stores::of(Arc::new(MemoryStore::new()));
         let clock = Arc::new(ManualClock::new(Timestamp::from_unix_seconds(1_800_000_000)));
-        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(42));
-        let (stores, storage) = FailingStore::over(Stores::of(Arc::new(MemoryStore::new())));
+        Self::over(store, clock, Arc::new(SeededEntropy::new(42)), mode, None).await
+    }
+
+    /// Two instances over one storage, by one clock. Each has a switch of its own between itself and the storage.
+    pub(crate) async fn two_instances() -> (Self, Self) {
+        let here = Self::new().await;
+        let there = here.another_instance().await;
+        (here, there)
+    }
+
+    /// The same with a relay between them, and its switch.
+    pub(crate) async fn two_instances_with_a_relay() -> (Self, Self, OffSwitch) {
+        let (relay, switch) = FailingStore::over(Stores::of(Arc::new(MemoryStore::new())));
+        let first = Self::new().await;
+        let here = first.instance(Some(relay.blacklist.clone())).await;
+        let there = first.instance(Some(relay.blacklist)).await;
+        (here, there, switch)
+    }
+
+    pub(crate) async fn another_instance(&self) -> Self {
+        self.instance(None).await
+    }
+
+    async fn instance(&self, relay: Option<Arc<dyn TokenBlacklist>>) -> Self {
+        let (clock, entropy) = (self.clock.clone(), self.entropy.clone());
+        Self::over(self.shared.clone(), clock, entropy, RegistrationMode::Open, relay).await
+    }
+
+    async fn over(
+        shared: Stores,
+        clock: Arc<ManualClock>,
+        entropy: Arc<dyn Entropy>,
+        mode: RegistrationMode,
+        relay: Option<Arc<dyn TokenBlacklist>>,
+    ) -> Self {
+        let (stores, storage) = FailingStore::over(shared.clone());
         let signer = key_ring(&stores, &clock, &entropy).await;
         let policy = token_policy();
         let policies = Policies {
@@ -46,8 +84,42 @@ impl TestAuth {
             registration: RegistrationPolicy { mode, self_assignable_roles: vec![RoleName::viewer()] },
         };
         let hasher = Arc::new(PlainHasher);
-        let auth = AuthService::new(stores.clone(), hasher, signer.clone(), clock.clone(), entropy, policies);
-        Self { auth, clock, signer, stores, storage, policy }
+        let auth = AuthService::new(
+            stores.clone(),
+            hasher,
+            signer.clone(),
+            clock.clone(),
+            entropy.clone(),
+            policies,
+        );
+        let auth = Arc::new(match relay {
+            Some(relay) => auth.with_relay(relay),
+            None => auth,
+        });
+        Self { auth, clock, signer, stores, storage, policy, shared, entropy }
+    }
+
+    /// Reads the blacklist, as an instance does all the time.
+    pub(crate) async fn catch_up(&self) {
+        self.auth.revocations().catch_up().await.unwrap();
+    }
+
+    /// Lets time pass until the feed is as demanded.
+    pub(crate) async fn until(&self, is_so: impl Fn(FeedStatus) -> bool) {
+        for _ in 0..1_000 {
+            if is_so(self.auth.revocations().status()) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("it never is: {:?}", self.auth.revocations().status());
+    }
+
+    pub(crate) async fn login_or_register(&self, email: &str) -> SignedIn {
+        match self.login(email, PASSWORD).await {
+            Ok(signed_in) => signed_in,
+            Err(_) => self.signed_in(email).await,
+        }
     }
 
     pub(crate) fn register_form(&self, email: &str) -> Register {
