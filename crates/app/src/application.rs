@@ -46,7 +46,7 @@ impl Application {
         let readiness = Arc::new(Readiness::new());
         let state = Arc::new(http_state(settings, &wired, Arc::clone(&readiness), address));
         let server = serve(settings, state, listener).context("the HTTP server did not start")?;
-        let worker = Worker::start(wired.auth, wired.keys);
+        let worker = Worker::start(wired.auth, wired.keys, wired.clock_sync);
         let drain_delay = settings.server.drain_delay;
         Ok(Self { server, address, readiness, drain_delay, worker })
     }

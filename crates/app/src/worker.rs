@@ -1,21 +1,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use maestro_auth_ports::StoreResult;
 use maestro_auth_service::AuthService;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::wire::KeyRing;
+use crate::wire::{ClockSync, KeyRing};
 
 /// How soon a key that another instance made or retired is known here.
 const RELOAD_KEYS: Duration = Duration::from_secs(30);
+/// How far a clock strays in between is far below anything that counts.
+const LOOK_AT_CLOCK: Duration = Duration::from_secs(5);
 const FORGET: Duration = Duration::from_mins(1);
-/// Sessions that one statement forgets, and statements that one round makes: no round takes long.
+/// Rows that one statement forgets, and statements that one round makes: no round takes long.
 const BATCH: u32 = 1_000;
-const BATCHES: usize = 10;
+const BATCHES: usize = 100;
 
-/// What has to be done now and then. A failure is logged and tried again at the next turn.
+/// What has to be done beside the requests: all the time, or now and then. A failure is logged and tried again at the next
+/// turn.
 pub(crate) struct Worker {
     task: JoinHandle<()>,
     stop: oneshot::Sender<()>,
@@ -23,11 +27,12 @@ pub(crate) struct Worker {
 
 impl Worker {
     #[must_use]
-    pub(crate) fn start(auth: Arc<AuthService>, keys: Arc<KeyRing>) -> Self {
+    pub(crate) fn start(auth: Arc<AuthService>, keys: Arc<KeyRing>, clock: Option<ClockSync>) -> Self {
         let (stop, stopped) = oneshot::channel();
         let rounds = async move {
             tokio::select! {
-                () = work(&auth, &keys) => {}
+                () = work(&auth, &keys, clock.as_ref()) => {}
+                never = auth.revocations().follow() => match never {},
                 _ = stopped => {}
             }
         };
@@ -41,17 +46,19 @@ impl Worker {
     }
 }
 
-async fn work(auth: &AuthService, keys: &KeyRing) {
-    let (mut reload, mut forget) = (interval(RELOAD_KEYS), interval(FORGET));
-    for timer in [&mut reload, &mut forget] {
+async fn work(auth: &AuthService, keys: &KeyRing, clock: Option<&ClockSync>) {
+    let [mut reload, mut look, mut forget] = [RELOAD_KEYS, LOOK_AT_CLOCK, FORGET].map(interval);
+    for timer in [&mut reload, &mut look, &mut forget] {
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        timer.reset(); // the start has done both, or needs neither
+        timer.reset(); // the start has done all of it, or needs none
     }
     loop {
         tokio::select! {
             _ = reload.tick() => reload_keys(keys).await,
+            _ = look.tick() => look_at_clock(clock).await,
             _ = forget.tick() => {
-                forget_sessions(auth).await;
+                forget("sessions", || auth.forget_expired_sessions(BATCH)).await;
+                forget("revocations", || auth.forget_expired_revocations(BATCH)).await;
                 forget_keys(keys).await;
             }
         }
@@ -64,14 +71,26 @@ async fn reload_keys(keys: &KeyRing) {
     }
 }
 
-async fn forget_sessions(auth: &AuthService) {
+async fn look_at_clock(clock: Option<&ClockSync>) {
+    if let Some(clock) = clock
+        && let Err(error) = clock.look().await
+    {
+        tracing::debug!(error = &error as &dyn std::error::Error, "the storage's clock was not looked at");
+    }
+}
+
+/// Forgets batch after batch of what has expired, up to a bound.
+async fn forget<F>(what: &'static str, mut forget_batch: impl FnMut() -> F)
+where
+    F: Future<Output = StoreResult<u64>>,
+{
     for _ in 0..BATCHES {
-        match auth.forget_expired_sessions(BATCH).await {
+        match forget_batch().await {
             Ok(forgotten) if forgotten == u64::from(BATCH) => {} // there may be more
             Ok(_) => return,
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
-                return tracing::warn!(error, "expired sessions were not forgotten");
+                return tracing::warn!(error, "expired {what} were not forgotten");
             }
         }
     }

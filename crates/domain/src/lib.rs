@@ -21,7 +21,7 @@ pub use email::Email;
 pub use ids::{Generation, PasswordVersion, RefreshCounter, SessionId, TenantId, TokenId, UserId};
 pub use name::DisplayName;
 pub use password::{NewPassword, Password, PasswordPolicy};
-pub use role::{Permission, RoleName, Roles};
+pub use role::{Permission, PermissionName, RoleName, Roles};
 pub use session::{NewSession, RefreshPolicy, RefreshVerdict, Session};
 pub use stored_hash::{Argon2Params, HashRejected, HashScheme, PasswordHash};
 pub use timestamp::Timestamp;

@@ -58,6 +58,32 @@ impl Permission {
     }
 }
 
+/// The name of a permission that somebody asks for, whether it exists or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PermissionName(String);
+
+impl PermissionName {
+    pub const MAX_CHARS: usize = 128;
+
+    /// Takes `resource:action`, both of `a-z`, `0-9`, `_` and `-` and starting with a letter.
+    pub fn parse(typed: &str) -> Result<Self, Violation> {
+        let is_word = |word: &str| RoleName::parse(word).is_ok();
+        match typed.split_once(':') {
+            Some((resource, action))
+                if typed.len() <= Self::MAX_CHARS && is_word(resource) && is_word(action) =>
+            {
+                Ok(Self(typed.to_owned()))
+            }
+            _ => Err(Violation::new("permission_invalid", "A permission is written resource:action.")),
+        }
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// The roles of one user, at least one, without repetition; the first is the primary one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Roles {
@@ -95,6 +121,13 @@ impl Roles {
     #[must_use]
     pub fn contains(&self, role: &RoleName) -> bool {
         self.iter().any(|held| held == role)
+    }
+
+    /// Whether any of the roles holds the permission; `system:admin` implies all.
+    #[must_use]
+    pub fn permit(&self, permission: &PermissionName) -> bool {
+        let implies = |held: &str| held == permission.as_str() || held == "system:admin";
+        self.iter().filter_map(built_in).flatten().any(|held| implies(held))
     }
 
     /// Every permission that any of the roles grants, in alphabetical order.
@@ -184,6 +217,21 @@ mod tests {
         assert_eq!(roles.iter().count(), 2);
         assert!(roles.permissions().contains(&Permission("model:deploy")));
         assert!(Roles::from_names([]).is_none());
+    }
+
+    #[test]
+    fn roles_permit_what_they_hold_and_an_admin_everything() {
+        let permits = |role: &str, permission: &str| {
+            Roles::single(RoleName::parse(role).unwrap()).permit(&PermissionName::parse(permission).unwrap())
+        };
+        assert!(permits("viewer", "model:view"));
+        assert!(!permits("viewer", "model:deploy"));
+        assert!(!permits("unknown", "model:view"));
+        assert!(permits("admin", "model:deploy"));
+        assert!(permits("admin", "any-thing:at_all"));
+        for name in ["", "model", "model:", ":view", "model:view:all", "Model:view", "model:*", "model: view"] {
+            assert!(PermissionName::parse(name).is_err(), "{name:?} was accepted");
+        }
     }
 
     #[test]

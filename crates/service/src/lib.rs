@@ -7,6 +7,7 @@
 
 mod accounts;
 mod authenticate;
+mod authorize;
 mod bootstrap;
 mod login;
 mod logout;
@@ -29,6 +30,7 @@ use maestro_auth_ports::{
 
 pub use accounts::{AccountError, NewAccount};
 pub use authenticate::AuthenticateError;
+pub use authorize::{AuthorizeError, Demand};
 pub use bootstrap::FirstAdmin;
 pub use login::{Login, LoginError};
 pub use logout::{LogoutError, LogoutScope};

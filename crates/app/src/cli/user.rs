@@ -26,6 +26,8 @@ pub(super) enum Action {
     List(List),
     /// Replace the password of an account and end all its sessions
     SetPassword(SetPassword),
+    /// Give an account other roles; its older access tokens are refused from then on
+    SetRoles(SetRoles),
     /// Let an account sign in again
     Activate(Named),
     /// End all sessions of an account and keep it out
@@ -70,6 +72,15 @@ pub(super) struct SetPassword {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct SetRoles {
+    #[command(flatten)]
+    user: Named,
+    /// A role; repeat it for more, the first is the primary one
+    #[arg(long = "role", value_name = "ROLE", value_parser = existing_role, required = true)]
+    roles: Vec<RoleName>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Named {
     #[arg(long, value_parser = Email::parse)]
     email: Email,
@@ -81,6 +92,7 @@ pub(super) async fn run(settings: &Settings, action: Action, out: &mut impl Writ
         Action::Create(order) => create(auth, order, out).await,
         Action::List(order) => list(auth, order, out).await,
         Action::SetPassword(order) => set_password(auth, order, out).await,
+        Action::SetRoles(order) => set_roles(auth, order, out).await,
         Action::Activate(Named { email }) => set_active(auth, &email, true, out).await,
         Action::Deactivate(Named { email }) => set_active(auth, &email, false, out).await,
     }
@@ -116,6 +128,13 @@ async fn set_password(auth: &AuthService, order: SetPassword, out: &mut impl Wri
     let password = new_password(auth, order.password_file.as_deref(), &user.email, &user.name)?;
     auth.set_password(user.id, password).await.context("the password was not changed")?;
     print(out, &format!("{} {} has a new password; all its sessions have ended", user.id, user.email))
+}
+
+async fn set_roles(auth: &AuthService, order: SetRoles, out: &mut impl Write) -> Result<(), Failure> {
+    let user = find(auth, &order.user.email).await?;
+    let roles = Roles::from_names(order.roles).context("an account has at least one role")?;
+    let user = auth.set_roles(user.id, roles).await.context("the account was not changed")?;
+    print(out, &format!("{} {} has the roles {}", user.id, user.email, role_names(&user).join(",")))
 }
 
 async fn set_active(

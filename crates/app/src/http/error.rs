@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use maestro_auth_domain::Violation;
 use maestro_auth_ports::{HashError, StoreError};
-use maestro_auth_service::{AuthenticateError, LoginError, RefreshError, RegisterError};
+use maestro_auth_service::{AuthenticateError, AuthorizeError, LoginError, RefreshError, RegisterError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -63,6 +63,11 @@ impl ApiError {
 
     pub(crate) fn malformed(detail: &'static str) -> Self {
         Self::with_detail(ErrorCode::MalformedRequest, detail)
+    }
+
+    /// A refusal that names what is missing.
+    pub(crate) fn forbidden(detail: String) -> Self {
+        Self { detail: Cow::Owned(detail), ..Self::new(ErrorCode::Forbidden) }
     }
 
     pub(crate) fn invalid_fields(errors: Vec<FieldError>) -> Self {
@@ -166,6 +171,18 @@ impl From<RefreshError> for ApiError {
             RefreshError::Revoked => Self::new(ErrorCode::TokenRevoked),
             RefreshError::Reused => Self::new(ErrorCode::RefreshReused),
             RefreshError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<AuthorizeError> for ApiError {
+    fn from(error: AuthorizeError) -> Self {
+        match error {
+            AuthorizeError::Authenticate(error) => error.into(),
+            AuthorizeError::PermissionMissing(permission) => {
+                Self::forbidden(format!("The permission {} is missing.", permission.as_str()))
+            }
+            AuthorizeError::RoleMissing(role) => Self::forbidden(format!("The role {role} is missing.")),
         }
     }
 }

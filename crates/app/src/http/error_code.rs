@@ -55,6 +55,8 @@ error_codes! {
         "The token has been revoked.";
     RefreshReused = UNAUTHORIZED, "refresh_reused", "Refresh token reused",
         "The refresh token was used before, so its session has ended.";
+    Forbidden = FORBIDDEN, "forbidden", "Forbidden",
+        "A permission or a role is missing for this.";
     RoleNotAssignable = FORBIDDEN, "role_not_assignable", "Role not assignable",
         "A registration may not ask for this role.";
     RegistrationClosed = FORBIDDEN, "registration_closed", "Registration closed",

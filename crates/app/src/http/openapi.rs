@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 pub(super) use problems::{
     AssetProblems, BearerProblems, HealthProblems, LoginProblems, LogoutProblems, ReadyProblems,
-    RefreshProblems, RegisterProblems,
+    RefreshProblems, RegisterProblems, VerifyProblems,
 };
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -16,7 +16,7 @@ use utoipa::openapi::{Content, ObjectBuilder, RefOr, Required, Schema, Type};
 use utoipa::{Modify, OpenApi};
 
 use super::problem::Problem;
-use super::routes::{accounts, docs, health, keys, sessions};
+use super::routes::{accounts, docs, health, keys, sessions, verify};
 use super::{ErrorCode, error::FieldError};
 
 /// The document as JSON.
@@ -38,7 +38,8 @@ pub fn openapi_json() -> String {
         license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),
     ),
     paths(
-        accounts::register, sessions::login, sessions::refresh, sessions::logout, accounts::me, health::health,
+        accounts::register, sessions::login, sessions::refresh, sessions::logout, accounts::me, verify::verify,
+        health::health,
         keys::jwks, health::livez, health::readyz, docs::openapi, docs::page, docs::errors, docs::asset,
     ),
     components(schemas(Problem, FieldError)),

@@ -1,5 +1,6 @@
 //! Joins adapters and use cases as the settings say. **Invariant:** no other module of the server names an adapter.
 
+mod clock;
 mod encryption_key;
 mod hashing;
 mod keys;
@@ -8,11 +9,12 @@ mod storage;
 use std::sync::Arc;
 
 use anyhow::Context;
-use maestro_auth_adapters::system::{OsEntropy, SystemClock};
+use maestro_auth_adapters::system::OsEntropy;
 use maestro_auth_domain::RefreshPolicy;
-use maestro_auth_ports::{Clock, Entropy};
+use maestro_auth_ports::Entropy;
 use maestro_auth_service::{AuthService, Policies, RegistrationMode, RegistrationPolicy, TokenPolicy};
 
+pub use clock::ClockSync;
 pub use maestro_auth_adapters::jose::KeyRing;
 pub use maestro_auth_adapters::sqlite::{MigrationState, MigrationStatus};
 
@@ -26,6 +28,8 @@ pub struct Wired {
     pub auth: Arc<AuthService>,
     pub keys: Arc<KeyRing>,
     pub request_ids: Arc<RequestIds>,
+    /// Keeps the clock with the storage's, where that is not this machine's.
+    pub clock_sync: Option<ClockSync>,
 }
 
 /// What the use cases are wired for.
@@ -39,12 +43,12 @@ pub enum Purpose {
 
 /// Opens the storage, brings it to the schema of this version, loads the keys and starts the hashing lanes.
 pub async fn build(settings: &Settings, purpose: Purpose) -> Result<Wired, Failure> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
 
     let storage = Storage::open(&settings.database)?;
     storage.migrate().await?;
     let stores = storage.into_stores();
+    let (clock, clock_sync) = clock::of(&stores.health).await.context("the storage does not answer")?;
 
     let keys = keys::open(settings, &stores, &clock, &entropy, purpose).await?;
     let bcrypt_cost = stores.users.highest_bcrypt_cost().await.context("the storage does not answer")?;
@@ -52,7 +56,7 @@ pub async fn build(settings: &Settings, purpose: Purpose) -> Result<Wired, Failu
     let request_ids = Arc::new(RequestIds::new(Arc::clone(&clock), &*entropy));
     let signer = Arc::clone(&keys);
     let auth = AuthService::new(stores, hasher, signer, clock, entropy, policies(settings));
-    Ok(Wired { auth: Arc::new(auth), keys, request_ids })
+    Ok(Wired { auth: Arc::new(auth), keys, request_ids, clock_sync })
 }
 
 /// Brings the storage to the schema of this version, and tells what is applied.

@@ -42,6 +42,8 @@ struct Reader {
     cursor: Option<BlacklistCursor>,
     /// When the first of the pages that are being read was asked for.
     pages_since: Option<Duration>,
+    /// When the image was last rid of expired entries.
+    swept: Duration,
 }
 
 /// Numbers that only ever rise.
@@ -82,6 +84,8 @@ impl Revocations {
     const HEARTBEAT: Duration = Duration::from_millis(250);
     /// The least time between two reads, so that a thousand entries a second do not cause as many.
     const PAUSE: Duration = Duration::from_millis(5);
+    /// How often expired entries are dropped.
+    const SWEEP: Duration = Duration::from_mins(1);
     const PAGE: u32 = 10_000;
     const RESUBSCRIBE: Duration = Duration::from_secs(1);
 
@@ -155,16 +159,9 @@ impl Revocations {
         }
     }
 
-    /// Forgets entries that no token needs any more, here and in the log: there at most `limit`, and says how many.
+    /// Lets the log forget entries that no token needs any more, at most `limit`, and says how many it forgot.
     pub(crate) async fn forget_expired(&self, limit: u32) -> StoreResult<u64> {
         let now = self.clock.now();
-        self.image.forget_expired(now);
-        if !self.image.is_complete() {
-            let mut reader = self.reader.lock().await;
-            self.image.start_over();
-            *reader = Reader::default();
-            self.complete_as_of.store(0, Ordering::SeqCst);
-        }
         if let Some(relay) = &self.relay {
             relay.forget_expired(now, limit).await;
         }
@@ -189,6 +186,7 @@ impl Revocations {
 
     async fn read_on(&self) -> StoreResult<()> {
         let mut reader = self.reader.lock().await;
+        self.sweep(&mut reader);
         loop {
             // A round that broke off goes on towards what had been added when it began, and no further.
             let begun = *reader.pages_since.get_or_insert_with(|| self.clock.monotonic());
@@ -200,6 +198,21 @@ impl Revocations {
                 self.complete_as_of.store(micros(begun).saturating_add(1), Ordering::SeqCst);
                 return Ok(());
             }
+        }
+    }
+
+    /// Drops expired entries now and then. If some had found no room, the log is then read from its beginning.
+    fn sweep(&self, reader: &mut Reader) {
+        let moment = self.clock.monotonic();
+        if moment.saturating_sub(reader.swept) < Self::SWEEP {
+            return;
+        }
+        reader.swept = moment;
+        self.image.forget_expired(self.clock.now());
+        if !self.image.is_complete() {
+            self.complete_as_of.store(0, Ordering::SeqCst);
+            self.image.start_over();
+            (reader.cursor, reader.pages_since) = (None, None);
         }
     }
 

@@ -41,6 +41,9 @@ problem_sets! {
         UnsupportedMediaType, ValidationFailed, StorageUnavailable
     ];
     BearerProblems = [MalformedRequest, MissingToken, InvalidToken, TokenExpired, TokenRevoked, StorageUnavailable];
+    VerifyProblems = [
+        MalformedRequest, MissingToken, InvalidToken, TokenExpired, TokenRevoked, Forbidden, StorageUnavailable
+    ];
     HealthProblems = [StorageUnavailable];
     ReadyProblems = [NotReady, StorageUnavailable];
     AssetProblems = [NotFound];

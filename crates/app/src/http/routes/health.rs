@@ -1,5 +1,6 @@
 use actix_web::HttpResponse;
 use actix_web::web::Data;
+use maestro_auth_service::FeedStatus;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -39,6 +40,8 @@ pub(in crate::http) struct ReadinessBody {
     status: &'static str,
     #[schema(inline)]
     checks: Checks,
+    #[schema(inline)]
+    revocations: Revocations,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -47,6 +50,50 @@ pub(in crate::http) struct Checks {
     storage: &'static str,
     #[schema(example = "ok")]
     signing_key: &'static str,
+    /// `following`, or `lost`: then the storage is asked on each request, and the answers are right all the same.
+    #[schema(example = "following")]
+    revocation_feed: &'static str,
+}
+
+/// How this instance knows what has been revoked. The counters start with the process.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Revocations {
+    /// Where requests with a token are answered from: `memory` or `storage`.
+    #[schema(example = "memory")]
+    mode: &'static str,
+    /// How many milliseconds ago everything that had been revoked was known here; null before the first time.
+    #[schema(required, example = 12)]
+    lag_ms: Option<u64>,
+    /// Revocations in memory.
+    #[schema(example = 3)]
+    entries: usize,
+    #[schema(example = 1024)]
+    answers_from_memory: u64,
+    #[schema(example = 16)]
+    answers_from_storage: u64,
+    #[schema(example = 4096)]
+    reads: u64,
+    #[schema(example = 0)]
+    failed_reads: u64,
+    /// `ok`, or `failing`: then revocations arrive by the storage alone. Left out without Redis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "ok")]
+    redis: Option<&'static str>,
+}
+
+impl Revocations {
+    fn of(status: &FeedStatus) -> Self {
+        Self {
+            mode: if status.is_fresh { "memory" } else { "storage" },
+            lag_ms: status.lag.map(|lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX)),
+            entries: status.entries,
+            answers_from_memory: status.from_memory,
+            answers_from_storage: status.from_store,
+            reads: status.reads,
+            failed_reads: status.failed_reads,
+            redis: status.relay_works.map(|works| if works { "ok" } else { "failing" }),
+        }
+    }
 }
 
 /// Tells whether the service works.
@@ -93,8 +140,13 @@ pub(in crate::http) async fn readyz(state: Data<HttpState>) -> Result<HttpRespon
         return Err(ApiError::with_detail(ErrorCode::NotReady, "This instance has no signing key."));
     }
     in_time(state.auth.check_storage()).await?;
-    let checks = Checks { storage: "ok", signing_key: "ok" };
-    Ok(HttpResponse::Ok().json(ReadinessBody { status: "ready", checks }))
+    let feed = state.auth.revocations().status();
+    let revocation_feed = if feed.is_fresh { "following" } else { "lost" };
+    Ok(HttpResponse::Ok().json(ReadinessBody {
+        status: "ready",
+        checks: Checks { storage: "ok", signing_key: "ok", revocation_feed },
+        revocations: Revocations::of(&feed),
+    }))
 }
 
 fn has_signing_key(state: &HttpState) -> bool {

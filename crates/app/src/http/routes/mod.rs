@@ -6,6 +6,7 @@ pub(super) mod health;
 pub(super) mod keys;
 mod representations;
 pub(super) mod sessions;
+pub(super) mod verify;
 
 use super::router::{Endpoint, Router};
 
@@ -16,6 +17,7 @@ pub(super) fn register(router: &mut Router<'_>) {
     router.add(Endpoint::json("/api/v1/auth/refresh").post(sessions::refresh));
     router.add(Endpoint::json("/api/v1/auth/logout").post(sessions::logout));
     router.add(Endpoint::json("/api/v1/auth/me").get(accounts::me));
+    router.add(Endpoint::page("/api/v1/auth/verify").get(verify::verify));
     router.add(Endpoint::json("/api/v1/auth/health").get(health::health));
     router.add(Endpoint::json("/.well-known/jwks.json").get(keys::jwks));
     router.add(Endpoint::json("/livez").get(health::livez));

@@ -1,0 +1,93 @@
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use maestro_auth_domain::{PermissionName, RoleName, User, Violation};
+use maestro_auth_service::Demand;
+
+use crate::http::openapi::VerifyProblems;
+use crate::http::{ApiError, ErrorCode, HttpState, bearer, in_time};
+
+const USER_ID: HeaderName = HeaderName::from_static("x-auth-user-id");
+const EMAIL: HeaderName = HeaderName::from_static("x-auth-email");
+const ROLES: HeaderName = HeaderName::from_static("x-auth-roles");
+
+/// Tells a gateway whether to let a request through, and whose it is.
+///
+/// The gateway passes the client's `Authorization` header on; of the answer, the status decides and the headers name the
+/// user. There is no body. It is answered whatever `Accept` says, since that is the header of the client's request.
+#[utoipa::path(
+    get,
+    path = "/api/v1/auth/verify",
+    tag = "authentication",
+    params(
+        ("permission" = Option<String>, Query, description = "Demands this permission of the user, as `resource:action`.", example = "model:view"),
+        ("role" = Option<String>, Query, description = "Demands this role of the user.", example = "viewer"),
+    ),
+    security(("bearerAuth" = [])),
+    responses(
+        (
+            status = 200,
+            description = "The request may pass.",
+            headers(
+                ("X-Auth-User-Id" = String, description = "The user's id, a UUID."),
+                ("X-Auth-Email" = String, description = "The user's address in lower case, its domain in ASCII."),
+                ("X-Auth-Roles" = String, description = "The user's roles, separated by commas, the primary one first."),
+            ),
+        ),
+        VerifyProblems,
+    ),
+)]
+pub(in crate::http) async fn verify(
+    state: Data<HttpState>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let demand = demand(request.query_string())?;
+    let user = in_time(state.auth.authorize(bearer::required(&request)?, demand)).await?;
+    let mut answer = HttpResponse::Ok();
+    for (name, value) in identity(&user) {
+        answer.insert_header((name, header_value(value)?));
+    }
+    Ok(answer.finish())
+}
+
+/// Who the user is, in characters that every header takes.
+fn identity(user: &User) -> [(HeaderName, String); 3] {
+    let mut roles = String::new();
+    for role in user.roles.iter() {
+        if !roles.is_empty() {
+            roles.push(',');
+        }
+        roles.push_str(role.as_str());
+    }
+    [(USER_ID, user.id.to_string()), (EMAIL, user.email.canonical().to_owned()), (ROLES, roles)]
+}
+
+fn header_value(value: String) -> Result<HeaderValue, ApiError> {
+    HeaderValue::try_from(value).map_err(|error| ApiError::new(ErrorCode::InternalError).caused_by(error))
+}
+
+/// Reads `permission` and `role`, each at most once. Anything else is refused: a demand that was misspelt must not be
+/// passed over.
+fn demand(query: &str) -> Result<Demand, ApiError> {
+    let mut demand = Demand::default();
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        match &*name {
+            "permission" => demand_once(&mut demand.permission, PermissionName::parse(&value))?,
+            "role" => demand_once(&mut demand.role, RoleName::parse(&value))?,
+            _ => {
+                return Err(ApiError::malformed(
+                    "The query holds something else than one permission and one role.",
+                ));
+            }
+        }
+    }
+    Ok(demand)
+}
+
+fn demand_once<T>(demanded: &mut Option<T>, value: Result<T, Violation>) -> Result<(), ApiError> {
+    let value = value.map_err(|violation| ApiError::malformed(violation.detail))?;
+    match demanded.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(ApiError::malformed("The query demands two permissions or two roles; it may demand one of each.")),
+    }
+}
