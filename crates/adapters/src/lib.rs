@@ -20,5 +20,5 @@ pub mod sqlite;
 pub mod system;
 #[cfg(feature = "testing")]
 pub mod testing;
-#[cfg(any(feature = "memory", feature = "sqlite"))]
+#[cfg(any(feature = "memory", feature = "sql"))]
 mod wakeups;

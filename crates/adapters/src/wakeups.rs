@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use maestro_auth_ports::{BlacklistWakeups, StoreError, StoreResult};
 use tokio::sync::watch;
 
-/// Wakes the subscribers of this process.
+/// Wakes the subscribers of this process. Once it is dropped, they are told that nothing will wake them any more.
 pub(crate) struct LocalWakeups(watch::Sender<()>);
 
 impl Default for LocalWakeups {

@@ -1,14 +1,31 @@
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Executor, Postgres};
 
+use super::cursor::Cursor;
 use crate::sql::{
-    Dialect, EmbeddedMigration, Statement, embedded_migrations, insert_session, insert_user, note_login,
-    principal_columns, spend_counter, user_columns,
+    Dialect, EmbeddedMigration, Statement, blacklist_session, blacklist_user, deactivate,
+    embedded_migrations, end_all_sessions, end_session, insert_session, insert_user, note_login,
+    principal_columns, replace_password, replace_roles, spend_counter, user_columns,
 };
+
+/// Blacklists the user whom an update changed, if there is one.
+macro_rules! blacklist_changed_user {
+    ($update:expr) => {
+        &[concat!(
+            "WITH users AS (",
+            $update,
+            " RETURNING users.id, users.tenant_id, users.generation) ",
+            blacklist_user!(),
+            " RETURNING min_generation"
+        )]
+    };
+}
 
 /// A step is one statement, hence one round trip, wherever a `WITH` can hold it. In those named after the table, the
 /// outer parts read the rows that were just written.
 impl Dialect for Postgres {
+    type Cursor = Cursor;
+
     const BEGIN: &'static str = "BEGIN";
     const MIGRATIONS: &'static [EmbeddedMigration] = embedded_migrations!("postgres");
     const HAS_MIGRATIONS: &'static str = "SELECT 1 WHERE to_regclass('_sqlx_migrations') IS NOT NULL";
@@ -33,6 +50,25 @@ impl Dialect for Postgres {
         " FROM users"
     )];
     const ROTATE: &'static [&'static str] = &[concat!(spend_counter!(), principal_columns!())];
+
+    const END_SESSION: &'static [&'static str] = &[concat!(
+        "WITH sessions AS (",
+        end_session!(),
+        " RETURNING id, tenant_id) ",
+        blacklist_session!(),
+        " RETURNING position"
+    )];
+    const END_ALL_SESSIONS: &'static [&'static str] = blacklist_changed_user!(end_all_sessions!());
+    const REPLACE_PASSWORD: &'static [&'static str] = blacklist_changed_user!(replace_password!());
+    const DEACTIVATE: &'static [&'static str] = blacklist_changed_user!(deactivate!());
+    const REPLACE_ROLES: &'static [&'static str] = blacklist_changed_user!(replace_roles!());
+    // What another instance is forgetting at the same moment is left to it.
+    const FORGET_ENTRIES: &'static str = "DELETE FROM revocations WHERE ctid = ANY (ARRAY( \
+         SELECT ctid FROM revocations WHERE until < $1 ORDER BY until LIMIT $2 FOR UPDATE SKIP LOCKED)) \
+         RETURNING position";
+
+    const TIME: Option<&'static str> =
+        Some("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now");
 
     // Rows that refer to the tenant can still be written beside this lock.
     const LOCK_TENANT: Option<&'static str> = Some("SELECT 1 FROM tenants WHERE id = $1 FOR NO KEY UPDATE");

@@ -1,14 +1,18 @@
 //! PostgreSQL, for one instance or many. All that it shares with SQLite is in [`crate::sql`].
 
+mod cursor;
 mod dialect;
+mod signal;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 use thiserror::Error;
 
-use crate::sql::{Lane, Limits, SqlStore};
+use self::signal::PgSignal;
+use crate::sql::{Lane, Lanes, Limits, SqlStore};
 pub use crate::sql::{MigrationError, MigrationState, MigrationStatus};
 
 /// The storage in a PostgreSQL database.
@@ -21,16 +25,26 @@ pub struct InvalidPgUrl;
 
 impl PgStore {
     /// A store of at most `max_connections` connections, which are made when they are needed: the database need not be
-    /// up yet, and may go away and come back.
+    /// up yet, and may go away and come back. Whoever follows the token blacklist has two more, and one for each
+    /// subscription.
     pub fn at(url: &str, max_connections: u32) -> Result<Self, InvalidPgUrl> {
         let options: PgConnectOptions = url.parse().map_err(|_| InvalidPgUrl)?;
-        Ok(Self::over(Lane::new(bounded(options), limits(max_connections))))
+        let options = bounded(options);
+        let lane = Lane::new(options.clone(), limits(max_connections));
+        let follower = Lane::new(options.clone(), limits(FOLLOWER_CONNECTIONS));
+        let signal = PgSignal::new(options, Arc::clone(&follower));
+        let lanes = Lanes { reads: Arc::clone(&lane), writes: lane, follower };
+        Ok(Self::over(lanes, Box::new(signal), None))
     }
 }
 
-/// An answer within 4 s, whatever happens to the database.
+/// One to read the token blacklist, and one to tell the others.
+const FOLLOWER_CONNECTIONS: u32 = 2;
+/// An answer within this, whatever happens to the database.
+const STEP: Duration = Duration::from_secs(4);
+
 const fn limits(connections: u32) -> Limits {
-    Limits { connections, wait: Duration::from_secs(2), step: Duration::from_secs(4) }
+    Limits { connections, wait: Duration::from_secs(2), step: STEP }
 }
 
 /// The server's own bounds are tighter than the client's, so that what we give up on does not go on there.

@@ -2,6 +2,7 @@ use std::future::Future;
 
 use sqlx::migrate::Migrate;
 
+use super::blacklist::LogCursor;
 use super::migrations::EmbeddedMigration;
 use super::rows::Columns;
 use super::statement::Statement;
@@ -10,6 +11,9 @@ use super::statement::Statement;
 ///
 /// A constant that is a list of statements stands for one step: all of them get the same parameters, in one transaction.
 pub trait Dialect: sqlx::Database<Row: Columns, Connection: Migrate> {
+    /// Where a reader of the token blacklist stands.
+    type Cursor: LogCursor;
+
     /// Starts a transaction that is going to write.
     const BEGIN: &'static str;
     /// The migrations of this dialect.
@@ -28,6 +32,27 @@ pub trait Dialect: sqlx::Database<Row: Columns, Connection: Migrate> {
     /// Spends the counter `$2` of the live session `$1` at the time `$3` for the next, if the counter was bought after
     /// `$4`. The first statement gives a row when it did, and the last one the principal.
     const ROTATE: &'static [&'static str];
+
+    /// Ends the session `$1` at the time `$3` if it has not ended, with the counter `$4` if that is given, and blacklists
+    /// it until `$2`. The last statement gives a row when it did.
+    const END_SESSION: &'static [&'static str];
+    /// Ends every session of the user whose session `$1` is live at the time `$3`, and blacklists its tokens until `$2`.
+    /// The last statement gives `min_generation` when it did.
+    const END_ALL_SESSIONS: &'static [&'static str];
+    /// Gives the user `$1` the hash `$3`, ends its sessions, and blacklists its tokens until `$2`. The last statement gives
+    /// `min_generation` when it did.
+    const REPLACE_PASSWORD: &'static [&'static str];
+    /// Deactivates the user `$1` unless it is inactive or the last active admin, ends its sessions, and blacklists its
+    /// tokens until `$2`.
+    const DEACTIVATE: &'static [&'static str];
+    /// Gives the user `$1` the roles `$3` unless it has them or is the last active admin, who must stay one, and
+    /// blacklists its tokens until `$2`.
+    const REPLACE_ROLES: &'static [&'static str];
+    /// Forgets at most `$2` entries of the blacklist that ended before `$1`, and gives a row for each.
+    const FORGET_ENTRIES: &'static str;
+
+    /// Gives the time by the database's own clock as `now`, in microseconds; `None` when that is this machine's clock.
+    const TIME: Option<&'static str>;
 
     /// Lets one transaction after the other change the admins of the tenant `$1`; `None` when transactions never overlap.
     const LOCK_TENANT: Option<&'static str>;

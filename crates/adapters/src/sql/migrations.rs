@@ -23,7 +23,9 @@ impl EmbeddedMigration {
 /// The migrations of both dialects: equal numbers and names, one folder each.
 macro_rules! embedded_migrations {
     ($dialect:literal) => {
-        $crate::sql::embedded_migrations! { $dialect: 1 "0001" "users", 2 "0002" "sessions", 3 "0003" "signing_keys" }
+        $crate::sql::embedded_migrations! { $dialect:
+            1 "0001" "users", 2 "0002" "sessions", 3 "0003" "signing_keys", 4 "0004" "revocations"
+        }
     };
     ($dialect:literal: $($version:literal $number:literal $name:literal),*) => {
         &[$($crate::sql::EmbeddedMigration::new(

@@ -1,12 +1,14 @@
 use maestro_auth_domain::{
-    DisplayName, Email, Generation, PasswordHash, PasswordVersion, RefreshCounter, RoleName, Roles, Session,
-    SessionId, TenantId, Timestamp, User, UserId,
+    BlacklistEntry, DisplayName, Email, Generation, PasswordHash, PasswordVersion, RefreshCounter, Revoked,
+    RoleName, Roles, Session, SessionId, TenantId, Timestamp, TokenId, User, UserId,
 };
 use maestro_auth_ports::{
     Algorithm, Credentials, Principal, PublicKey, SigningKeyRecord, StoreError, StoreResult,
 };
 use sqlx::{ColumnIndex, Decode, Row, Type};
 use uuid::Uuid;
+
+use super::blacklist::kind;
 
 /// The columns that [`user`] reads, from the table `users`.
 macro_rules! user_columns {
@@ -61,6 +63,7 @@ where
 
 const USERS: &str = "users";
 const SESSIONS: &str = "sessions";
+const REVOCATIONS: &str = "revocations";
 const SIGNING_KEYS: &str = "signing_keys";
 
 pub(crate) fn user(row: &impl Columns) -> StoreResult<User> {
@@ -106,6 +109,28 @@ pub(crate) fn principal(row: &impl Columns) -> StoreResult<Principal> {
     Ok(Principal { user, session })
 }
 
+pub(crate) fn blacklist_entry(row: &impl Columns) -> StoreResult<BlacklistEntry> {
+    let subject: Uuid = row.get(REVOCATIONS, "subject")?;
+    let kind: i64 = row.get(REVOCATIONS, "kind")?;
+    Ok(BlacklistEntry {
+        tenant: TenantId::from_uuid(row.get(REVOCATIONS, "tenant_id")?),
+        revoked: match kind {
+            kind::TOKEN => Revoked::Token(TokenId::from_uuid(subject)),
+            kind::SESSION => Revoked::Session(SessionId::from_uuid(subject)),
+            kind::USER => {
+                Revoked::User { user: UserId::from_uuid(subject), min_generation: min_generation(row)? }
+            }
+            _ => return Err(StoreError::Corrupt { table: REVOCATIONS, column: "kind" }),
+        },
+        until: Timestamp::from_unix_micros(row.get(REVOCATIONS, "until")?),
+    })
+}
+
+/// The lowest generation that an entry leaves to a user.
+pub(crate) fn min_generation(row: &impl Columns) -> StoreResult<Generation> {
+    Ok(Generation::from_number(row.get(REVOCATIONS, "min_generation")?))
+}
+
 pub(crate) fn signing_key(row: &impl Columns) -> StoreResult<SigningKeyRecord> {
     let algorithm: String = row.get(SIGNING_KEYS, "algorithm")?;
     Ok(SigningKeyRecord {
@@ -120,6 +145,11 @@ pub(crate) fn signing_key(row: &impl Columns) -> StoreResult<SigningKeyRecord> {
         },
         sealed_private_key: row.get(SIGNING_KEYS, "sealed_private_key")?,
     })
+}
+
+/// What the clock of the database shows.
+pub(crate) fn time(row: &impl Columns) -> StoreResult<Timestamp> {
+    Ok(Timestamp::from_unix_micros(row.get("the clock", "now")?))
 }
 
 /// The cost in a stored bcrypt hash: two digits.

@@ -1,14 +1,14 @@
 use async_trait::async_trait;
 use maestro_auth_domain::{
-    NewSession, PasswordHash, PasswordVersion, RefreshCounter, RefreshPolicy, RefreshVerdict, Session,
-    SessionId, Timestamp, UserId,
+    NewSession, PasswordHash, PasswordVersion, RefreshCounter, RefreshPolicy, RefreshVerdict, RevocationTime,
+    SessionId, Timestamp, TokenId, UserId,
 };
 use maestro_auth_ports::{
     OpenOutcome, Principal, RevokeAllOutcome, RotateOutcome, SessionRepository, StoreError, StoreResult,
 };
 
 use super::dialect::Dialect;
-use super::rows::{self, principal_columns};
+use super::rows;
 use super::statement::{Statement, Values};
 use super::store::{SqlStore, first, last};
 
@@ -33,7 +33,7 @@ macro_rules! note_login {
 }
 
 /// Spends the counter `$2` of the session `$1` at the time `$3`, if it was bought after `$4` and the session is live:
-/// the one case in which [`Session::judge`] says [`RefreshVerdict::Rotate`].
+/// the one case in which `Session::judge` says `RefreshVerdict::Rotate`.
 macro_rules! spend_counter {
     () => {
         "UPDATE sessions SET counter = counter + 1, rotated_at = $3 FROM users \
@@ -42,20 +42,40 @@ macro_rules! spend_counter {
          AND users.is_active AND sessions.opened_generation >= users.session_floor RETURNING "
     };
 }
-pub(crate) use {insert_session, note_login, spend_counter};
 
-const FIND_PRINCIPAL: &str = concat!(
-    "SELECT ",
-    principal_columns!(),
-    " FROM sessions JOIN users ON users.id = sessions.user_id WHERE sessions.id = $1"
-);
-const REVOKE: &str = "UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
-const REVOKE_AS_SEEN: &str =
-    "UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL AND counter = $3 RETURNING id";
-/// The condition is [`Session::is_live`].
-const REVOKE_ALL: &str = "UPDATE users SET generation = generation + 1, session_floor = generation + 1 FROM sessions \
-     WHERE sessions.id = $1 AND users.id = sessions.user_id AND sessions.revoked_at IS NULL AND users.is_active \
-     AND sessions.opened_generation >= users.session_floor AND sessions.expires_at > $2 RETURNING users.id";
+/// Ends the session `$1` at the time `$3` if it has not ended, with the counter `$4` if that is given.
+macro_rules! end_session {
+    () => {
+        "UPDATE sessions SET revoked_at = $3 \
+         WHERE id = $1 AND revoked_at IS NULL AND counter = COALESCE($4, counter)"
+    };
+}
+
+/// Ends every session of the user whose session `$1` is live at the time `$3`, as `Session::is_live` says.
+macro_rules! end_all_sessions {
+    () => {
+        "UPDATE users SET generation = generation + 1, session_floor = generation + 1 FROM sessions \
+         WHERE sessions.id = $1 AND users.id = sessions.user_id AND sessions.revoked_at IS NULL \
+         AND users.is_active AND sessions.opened_generation >= users.session_floor AND sessions.expires_at > $3"
+    };
+}
+
+/// Gives the session `$1` and its user.
+macro_rules! find_principal {
+    () => {
+        concat!(
+            "SELECT ",
+            $crate::sql::principal_columns!(),
+            " FROM sessions JOIN users ON users.id = sessions.user_id WHERE sessions.id = $1"
+        )
+    };
+}
+pub(crate) use {end_all_sessions, end_session, find_principal, insert_session, note_login, spend_counter};
+
+const FIND_SESSION: &str = find_principal!();
+/// In the words of the index `revocations_tokens`.
+const FIND_PRINCIPAL: &str =
+    concat!(find_principal!(), " AND NOT EXISTS (SELECT 1 FROM revocations WHERE kind = 1 AND subject = $2)");
 const FORGET_EXPIRED: &str = "DELETE FROM sessions \
      WHERE id IN (SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2) RETURNING id";
 
@@ -86,8 +106,9 @@ impl<D: Dialect> SessionRepository for SqlStore<D> {
         })
     }
 
-    async fn find_principal(&self, session: SessionId) -> StoreResult<Option<Principal>> {
-        first(&self.read(Statement::new(FIND_PRINCIPAL).bind(session)).await?, rows::principal)
+    async fn find_principal(&self, session: SessionId, token: TokenId) -> StoreResult<Option<Principal>> {
+        let find = Statement::new(FIND_PRINCIPAL).bind(session).bind(token);
+        first(&self.read(find).await?, rows::principal)
     }
 
     /// One statement when the counter is the live one. Else the session is judged as it was read, and what follows
@@ -97,17 +118,17 @@ impl<D: Dialect> SessionRepository for SqlStore<D> {
         session: SessionId,
         presented: RefreshCounter,
         policy: RefreshPolicy,
-        now: Timestamp,
+        when: RevocationTime,
     ) -> StoreResult<RotateOutcome> {
         for _ in 0..MAX_TRIES {
-            if let Some(principal) = self.spend(session, presented, policy, now).await? {
+            if let Some(principal) = self.spend(session, presented, policy, when.at).await? {
                 return Ok(RotateOutcome::Rotated(principal));
             }
-            let Some(seen) = self.find_principal(session).await? else {
+            let Some(seen) = self.find_session(session).await? else {
                 return Ok(RotateOutcome::Unknown);
             };
-            match seen.session.judge(&seen.user, presented, &policy, now) {
-                RefreshVerdict::Reuse if self.revoke_as_seen(&seen.session, now).await? => {
+            match seen.session.judge(&seen.user, presented, &policy, when.at) {
+                RefreshVerdict::Reuse if self.end(session, Some(seen.session.counter), when).await? => {
                     return Ok(RotateOutcome::Reused(seen.user.id));
                 }
                 RefreshVerdict::Rotate | RefreshVerdict::Reuse => {} // it changed in between: look again
@@ -119,13 +140,15 @@ impl<D: Dialect> SessionRepository for SqlStore<D> {
         Err(StoreError::unavailable("the session kept changing"))
     }
 
-    async fn revoke(&self, session: SessionId, now: Timestamp) -> StoreResult<()> {
-        self.write(Statement::new(REVOKE).bind(session).bind(now)).await.map(drop)
+    async fn revoke(&self, session: SessionId, when: RevocationTime) -> StoreResult<()> {
+        self.end(session, None, when).await.map(drop)
     }
 
-    async fn revoke_all(&self, by: SessionId, now: Timestamp) -> StoreResult<RevokeAllOutcome> {
-        let users = self.write(Statement::new(REVOKE_ALL).bind(by).bind(now)).await?;
-        Ok(if users.is_empty() { RevokeAllOutcome::Powerless } else { RevokeAllOutcome::Revoked })
+    async fn revoke_all(&self, by: SessionId, when: RevocationTime) -> StoreResult<RevokeAllOutcome> {
+        let values = Values::default().bind(by).bind(when.until).bind(when.at);
+        let ended = self.write_revoking(values.for_each(D::END_ALL_SESSIONS)).await.map(last)?;
+        let generation = first(&ended, rows::min_generation)?;
+        Ok(generation.map_or(RevokeAllOutcome::Powerless, RevokeAllOutcome::Revoked))
     }
 
     async fn forget_expired(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {
@@ -148,8 +171,19 @@ impl<D: Dialect> SqlStore<D> {
         if rows[0].is_empty() { Ok(None) } else { first(&last(rows), rows::principal) }
     }
 
-    async fn revoke_as_seen(&self, seen: &Session, now: Timestamp) -> StoreResult<bool> {
-        let revoke = Statement::new(REVOKE_AS_SEEN).bind(seen.id).bind(now).bind(seen.counter);
-        Ok(!self.write(revoke).await?.is_empty())
+    async fn find_session(&self, session: SessionId) -> StoreResult<Option<Principal>> {
+        first(&self.read(Statement::new(FIND_SESSION).bind(session)).await?, rows::principal)
+    }
+
+    /// Ends the session if it has not ended, with the counter `seen` if that is given, and says whether it did.
+    async fn end(
+        &self,
+        session: SessionId,
+        seen: Option<RefreshCounter>,
+        when: RevocationTime,
+    ) -> StoreResult<bool> {
+        let values = Values::default().bind(session).bind(when.until).bind(when.at).bind(seen);
+        let ended = self.write_revoking(values.for_each(D::END_SESSION)).await.map(last)?;
+        Ok(!ended.is_empty())
     }
 }

@@ -2,7 +2,7 @@ use std::fmt;
 
 use maestro_auth_domain::{
     Generation, PasswordHash, PasswordVersion, RefreshCounter, RoleName, Roles, SessionId, TenantId,
-    Timestamp, UserId,
+    Timestamp, TokenId, UserId,
 };
 use sqlx::error::BoxDynError;
 use sqlx::{Arguments, Database, Encode, Type};
@@ -118,6 +118,8 @@ values! {
     UserId => |id| Self::Id(id.as_uuid());
     SessionId => |id| Self::Id(id.as_uuid());
     TenantId => |id| Self::Id(id.as_uuid());
+    TokenId => |id| Self::Id(id.as_uuid());
+    Uuid => |id| Self::Id(id);
     &str => |text| Self::Text(Some(text.to_owned()));
     &Roles => |roles| Self::Text(Some(roles.iter().map(RoleName::as_str).collect::<Vec<_>>().join(" ")));
     &PasswordHash => |hash| hash.as_str().into();
@@ -128,6 +130,8 @@ values! {
     PasswordVersion => |version| version.number().into();
     RefreshCounter => |counter| counter.number().into();
     i64 => |number| Self::Number(Some(number));
+    Option<i64> => |number| Self::Number(number);
+    Option<RefreshCounter> => |counter| Self::Number(counter.map(RefreshCounter::number));
     u32 => |number| Self::Number(Some(number.into()));
     bool => |flag| Self::Flag(flag);
     &[u8] => |bytes| Self::Bytes(bytes.to_vec());

@@ -2,29 +2,37 @@ use std::fs::File;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use maestro_auth_domain::Timestamp;
 use maestro_auth_ports::{StoreHealth, StoreResult};
 
+use super::blacklist::Signal;
 use super::dialect::Dialect;
 use super::lane::{Lane, Rows};
+use super::rows;
 use super::statement::{Statement, Step};
 
 /// A storage in an SQL database.
 pub struct SqlStore<D: Dialect> {
     pub(super) reads: Arc<Lane<D>>,
     pub(super) writes: Arc<Lane<D>>,
+    pub(super) follower: Arc<Lane<D>>,
+    pub(super) signal: Box<dyn Signal>,
     /// Locked for as long as the store lives, where a second process must stay out.
     _lock: Option<File>,
 }
 
-impl<D: Dialect> SqlStore<D> {
-    /// Reads and writes share the connections of one lane.
-    pub(crate) fn over(lane: Arc<Lane<D>>) -> Self {
-        Self { reads: Arc::clone(&lane), writes: lane, _lock: None }
-    }
+/// The lanes of a store; two of them may be one.
+pub(crate) struct Lanes<D: Dialect> {
+    pub(crate) reads: Arc<Lane<D>>,
+    pub(crate) writes: Arc<Lane<D>>,
+    /// For who follows the token blacklist, so that the crowd on the others never makes an instance blind.
+    pub(crate) follower: Arc<Lane<D>>,
+}
 
-    /// Reads go on beside writes, on a lane of their own.
-    pub(crate) fn over_file(lock: File, reads: Arc<Lane<D>>, writes: Arc<Lane<D>>) -> Self {
-        Self { reads, writes, _lock: Some(lock) }
+impl<D: Dialect> SqlStore<D> {
+    pub(crate) fn over(lanes: Lanes<D>, signal: Box<dyn Signal>, lock: Option<File>) -> Self {
+        let Lanes { reads, writes, follower } = lanes;
+        Self { reads, writes, follower, signal, _lock: lock }
     }
 
     pub(super) async fn read(&self, statement: Statement) -> StoreResult<Vec<D::Row>> {
@@ -43,12 +51,28 @@ impl<D: Dialect> SqlStore<D> {
     ) -> StoreResult<Rows<D>> {
         self.writes.run(Step::write(statements)).await
     }
+
+    /// The same for statements that may add to the token blacklist, whose followers are woken; after a failure, too, since
+    /// it may have come after the commit.
+    pub(super) async fn write_revoking(
+        &self,
+        statements: impl IntoIterator<Item = Statement>,
+    ) -> StoreResult<Rows<D>> {
+        let written = self.write_all(statements).await;
+        self.signal.wake();
+        written
+    }
 }
 
 #[async_trait]
 impl<D: Dialect> StoreHealth for SqlStore<D> {
     async fn ping(&self) -> StoreResult<()> {
         self.read(Statement::new("SELECT 1")).await.map(drop)
+    }
+
+    async fn time(&self) -> StoreResult<Option<Timestamp>> {
+        let Some(sql) = D::TIME else { return Ok(None) };
+        first(&self.follower.run(Step::read(Statement::new(sql))).await.map(last)?, rows::time)
     }
 }
 

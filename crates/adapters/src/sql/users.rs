@@ -1,10 +1,11 @@
 use async_trait::async_trait;
 use maestro_auth_domain::{
-    Email, NewSession, NewUser, PasswordHash, PasswordVersion, Session, TenantId, User, UserId,
+    Email, NewSession, NewUser, PasswordHash, PasswordVersion, RevocationTime, Roles, Session, TenantId,
+    User, UserId,
 };
 use maestro_auth_ports::{
     CreateOutcome, Credentials, FirstAdminOutcome, RegisterOutcome, SetActiveOutcome, SetPasswordOutcome,
-    StoreResult, UserRepository,
+    SetRolesOutcome, StoreResult, UserRepository,
 };
 use uuid::Uuid;
 
@@ -27,7 +28,6 @@ macro_rules! insert_user {
         )
     };
 }
-pub(crate) use insert_user;
 
 /// Whether the roles of a user contain `admin`, in the words of the index `users_admins`.
 macro_rules! is_admin {
@@ -35,6 +35,55 @@ macro_rules! is_admin {
         concat!("(' ' || ", $user, ".roles || ' ') LIKE '% admin %'")
     };
 }
+
+/// Whether the tenant of a user keeps an active admin without that user.
+macro_rules! has_other_admin {
+    () => {
+        concat!(
+            "EXISTS (SELECT 1 FROM users AS other WHERE other.tenant_id = users.tenant_id \
+             AND other.id <> users.id AND other.is_active AND ",
+            $crate::sql::is_admin!("other"),
+            ")"
+        )
+    };
+}
+
+/// Gives the user `$1` the hash `$3`, and ends its sessions.
+macro_rules! replace_password {
+    () => {
+        "UPDATE users SET password_hash = $3, password_version = password_version + 1, \
+         generation = generation + 1, session_floor = generation + 1 WHERE id = $1"
+    };
+}
+
+/// Deactivates the user `$1` unless it is inactive or the last active admin, and ends its sessions.
+macro_rules! deactivate {
+    () => {
+        concat!(
+            "UPDATE users SET is_active = FALSE, generation = generation + 1, session_floor = generation + 1 \
+             WHERE id = $1 AND is_active AND (NOT ",
+            $crate::sql::is_admin!("users"),
+            " OR ",
+            $crate::sql::has_other_admin!(),
+            ")"
+        )
+    };
+}
+
+/// Gives the user `$1` the roles `$3` unless it has them, or would be no admin any more and is the last active one.
+macro_rules! replace_roles {
+    () => {
+        concat!(
+            "UPDATE users SET roles = $3, generation = generation + 1 WHERE id = $1 AND roles <> $3 \
+             AND ((' ' || $3 || ' ') LIKE '% admin %' OR NOT is_active OR NOT ",
+            $crate::sql::is_admin!("users"),
+            " OR ",
+            $crate::sql::has_other_admin!(),
+            ")"
+        )
+    };
+}
+pub(crate) use {deactivate, has_other_admin, insert_user, is_admin, replace_password, replace_roles};
 
 const CREATE: &str = concat!(insert_user!(), "RETURNING id");
 const CREATE_FIRST_ADMIN: &str = concat!(
@@ -56,20 +105,7 @@ const FIND_CREDENTIALS: &str = concat!(
 const FIND: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE id = $1");
 const LIST: &str =
     concat!("SELECT ", user_columns!(), " FROM users WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3");
-const SET_PASSWORD: &str = "UPDATE users SET password_hash = $2, password_version = password_version + 1, \
-     generation = generation + 1, session_floor = generation + 1 WHERE id = $1 RETURNING id";
-const ACTIVATE: &str =
-    concat!("UPDATE users SET is_active = TRUE WHERE id = $1 AND NOT is_active RETURNING ", user_columns!());
-const DEACTIVATE: &str = concat!(
-    "UPDATE users SET is_active = FALSE, generation = generation + 1, session_floor = generation + 1 \
-     WHERE id = $1 AND is_active AND (NOT ",
-    is_admin!("users"),
-    " OR EXISTS (SELECT 1 FROM users AS other WHERE other.tenant_id = users.tenant_id AND other.id <> users.id \
-     AND other.is_active AND ",
-    is_admin!("other"),
-    ")) RETURNING ",
-    user_columns!()
-);
+const ACTIVATE: &str = "UPDATE users SET is_active = TRUE WHERE id = $1 AND NOT is_active";
 /// In the words of the index `users_bcrypt_cost`.
 const HIGHEST_BCRYPT_COST: &str = "SELECT substr(password_hash, 5, 2) AS cost FROM users \
      WHERE substr(password_hash, 1, 4) IN ('$2a$', '$2b$', '$2y$') AND substr(password_hash, 5, 2) \
@@ -123,26 +159,68 @@ impl<D: Dialect> UserRepository for SqlStore<D> {
         all(&self.read(list).await?, rows::user)
     }
 
-    async fn set_password(&self, user: UserId, hash: PasswordHash) -> StoreResult<SetPasswordOutcome> {
-        let changed = self.write(Statement::new(SET_PASSWORD).bind(user).bind(&hash)).await?;
-        Ok(if changed.is_empty() { SetPasswordOutcome::Unknown } else { SetPasswordOutcome::Changed })
+    async fn set_password(
+        &self,
+        user: UserId,
+        hash: PasswordHash,
+        when: RevocationTime,
+    ) -> StoreResult<SetPasswordOutcome> {
+        let values = Values::default().bind(user).bind(when.until).bind(&hash);
+        let changed = self.write_revoking(values.for_each(D::REPLACE_PASSWORD)).await.map(last)?;
+        let generation = first(&changed, rows::min_generation)?;
+        Ok(generation.map_or(SetPasswordOutcome::Unknown, SetPasswordOutcome::Changed))
     }
 
-    /// The lock decides which of two deactivations comes first, so that the second one sees who is left.
-    async fn set_active(&self, user: UserId, active: bool) -> StoreResult<SetActiveOutcome> {
-        let lock = D::LOCK_TENANT_OF_USER.map(|sql| Statement::new(sql).bind(user));
-        let change = Statement::new(if active { ACTIVATE } else { DEACTIVATE }).bind(user);
-        let find = Statement::new(FIND).bind(user);
-        let found = self.write_all(lock.into_iter().chain([change, find])).await.map(last)?;
-        Ok(match first(&found, rows::user)? {
+    async fn set_active(
+        &self,
+        user: UserId,
+        active: bool,
+        when: RevocationTime,
+    ) -> StoreResult<SetActiveOutcome> {
+        let change: Vec<_> = if active {
+            vec![Statement::new(ACTIVATE).bind(user)]
+        } else {
+            Values::default().bind(user).bind(when.until).for_each(D::DEACTIVATE).collect()
+        };
+        Ok(match self.change_admins(user, change).await? {
             Some(user) if user.is_active == active => SetActiveOutcome::Done(user),
             Some(_) => SetActiveOutcome::LastAdmin,
             None => SetActiveOutcome::Unknown,
         })
     }
 
+    async fn set_roles(
+        &self,
+        user: UserId,
+        roles: Roles,
+        when: RevocationTime,
+    ) -> StoreResult<SetRolesOutcome> {
+        let change = Values::default().bind(user).bind(when.until).bind(&roles).for_each(D::REPLACE_ROLES);
+        Ok(match self.change_admins(user, change).await? {
+            Some(user) if user.roles == roles => SetRolesOutcome::Done(user),
+            Some(_) => SetRolesOutcome::LastAdmin,
+            None => SetRolesOutcome::Unknown,
+        })
+    }
+
     async fn highest_bcrypt_cost(&self) -> StoreResult<Option<u32>> {
         first(&self.read(Statement::new(HIGHEST_BCRYPT_COST)).await?, rows::bcrypt_cost)
+    }
+}
+
+impl<D: Dialect> SqlStore<D> {
+    /// Changes a user who may be the last active admin, and gives the user as it is then.
+    ///
+    /// The lock decides which of two such changes comes first, so that the second one sees who is left.
+    async fn change_admins(
+        &self,
+        user: UserId,
+        change: impl IntoIterator<Item = Statement>,
+    ) -> StoreResult<Option<User>> {
+        let lock = D::LOCK_TENANT_OF_USER.map(|sql| Statement::new(sql).bind(user));
+        let find = Statement::new(FIND).bind(user);
+        let found = self.write_revoking(lock.into_iter().chain(change).chain([find])).await.map(last)?;
+        first(&found, rows::user)
     }
 }
 

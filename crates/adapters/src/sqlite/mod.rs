@@ -1,17 +1,21 @@
 //! SQLite, for one process. All that it shares with PostgreSQL is in [`crate::sql`].
 
+mod cursor;
 mod dialect;
 mod file;
 
 use std::path::Path;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use maestro_auth_ports::{BlacklistWakeups, StoreResult};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
 pub use self::file::OpenError;
-use crate::sql::{Lane, Limits, SqlStore};
+use crate::sql::{Lane, Lanes, Limits, Signal, SqlStore};
 pub use crate::sql::{MigrationError, MigrationState, MigrationStatus};
+use crate::wakeups::LocalWakeups;
 
 /// The storage in an SQLite file.
 pub type SqliteStore = SqlStore<sqlx::Sqlite>;
@@ -26,7 +30,20 @@ impl SqliteStore {
         let lock = file::claim(file)?;
         let reads = Lane::new(options(file).pragma("query_only", "ON"), limits(READERS));
         let writes = Lane::new(options(file).journal_mode(SqliteJournalMode::Wal), limits(1));
-        Ok(Self::over_file(lock, reads, writes))
+        let follower = Lane::new(options(file).pragma("query_only", "ON"), limits(1));
+        Ok(Self::over(Lanes { reads, writes, follower }, Box::new(LocalWakeups::default()), Some(lock)))
+    }
+}
+
+/// All followers are in the one process that has the file.
+#[async_trait]
+impl Signal for LocalWakeups {
+    fn wake(&self) {
+        Self::wake(self);
+    }
+
+    async fn subscribe(&self) -> StoreResult<Box<dyn BlacklistWakeups>> {
+        Ok(Self::subscribe(self))
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use maestro_auth_adapters::postgres::PgStore;
 use maestro_auth_adapters::testing::{PostgresDatabase, fresh_database};
 use maestro_auth_domain::SessionId;
-use maestro_auth_ports::contract::fixtures::{admin, at, create, principal, register, session, user};
+use maestro_auth_ports::contract::fixtures::{admin, at, create, principal, register, session, user, when};
 use maestro_auth_ports::{SetActiveOutcome, StoreError, StoreHealth, Stores};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use tokio::net::TcpListener;
@@ -26,7 +26,7 @@ async fn rel_06_aborted_calls_leave_no_open_transaction_and_lose_no_later_write(
         let admin = admin();
         let id = admin.id;
         create(&stores, admin).await;
-        let mut call = pin!(async move { leaving.users.set_active(id, false).await });
+        let mut call = pin!(async move { leaving.users.set_active(id, false, when(1)).await });
         let mut left = waits % 8;
         poll_fn(|context| {
             let done = call.as_mut().poll(context).is_ready();
@@ -36,7 +36,7 @@ async fn rel_06_aborted_calls_leave_no_open_transaction_and_lose_no_later_write(
         .await;
     }
     let (_, opened) = register(&stores, user()).await;
-    stores.sessions.revoke(opened.id, at(1)).await.unwrap();
+    stores.sessions.revoke(opened.id, when(1)).await.unwrap();
 
     assert_eq!(principal(&instance(&database, 1), opened.id).await.session.revoked_at, Some(at(1)));
     let idle = "SELECT count(*) FROM pg_stat_activity \
@@ -121,7 +121,7 @@ async fn rel_13_the_loser_of_a_deadlock_tries_again() {
     let lock_user = AssertSqlSafe(format!("BEGIN; UPDATE users SET name = name WHERE id = '{}'", user.id));
     other.execute(lock_user).await.unwrap();
     let deactivating = stores.clone();
-    let step = tokio::spawn(async move { deactivating.users.set_active(user.id, false).await });
+    let step = tokio::spawn(async move { deactivating.users.set_active(user.id, false, when(1)).await });
     let waiting = "SELECT count(*) FROM pg_stat_activity \
          WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let mut observer = connect(&database).await;

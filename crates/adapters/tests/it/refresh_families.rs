@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use maestro_auth_domain::{NewSession, RefreshCounter, RefreshPolicy, Session, Timestamp, User};
-use maestro_auth_ports::contract::{StorageUnderTest, fixtures};
+use maestro_auth_ports::contract::StorageUnderTest;
+use maestro_auth_ports::contract::fixtures::{self, revoked_at as when};
 use maestro_auth_ports::{RegisterOutcome, RotateOutcome, Stores};
 use proptest::prelude::*;
 
@@ -102,31 +103,31 @@ async fn live_a_life(stores: &Stores, steps: &[Step]) -> Result<(), TestCaseErro
                 let presented = model.live() - back;
                 let expected = model.present(presented, now);
                 let counter = RefreshCounter::from_number(presented);
-                let outcome = stores.sessions.rotate(session.id, counter, POLICY, now).await.unwrap();
+                let outcome = stores.sessions.rotate(session.id, counter, POLICY, when(now)).await.unwrap();
                 prop_assert_eq!(as_expected(&outcome), expected, "{:?}", outcome);
             }
             Step::Wait { seconds } => now = now + Duration::from_secs(seconds),
             Step::Logout => {
-                stores.sessions.revoke(session.id, now).await.unwrap();
+                stores.sessions.revoke(session.id, when(now)).await.unwrap();
                 model.ended = true;
             }
             Step::LogoutEverywhere => {
-                stores.sessions.revoke_all(session.id, now).await.unwrap();
+                stores.sessions.revoke_all(session.id, when(now)).await.unwrap();
                 model.logout_everywhere(now);
             }
             Step::Deactivate => {
-                stores.users.set_active(user.id, false).await.unwrap();
+                stores.users.set_active(user.id, false, when(now)).await.unwrap();
                 model.ended = true;
             }
             Step::Activate => {
-                stores.users.set_active(user.id, true).await.unwrap();
+                stores.users.set_active(user.id, true, when(now)).await.unwrap();
             }
             Step::ChangePassword => {
-                stores.users.set_password(user.id, fixtures::argon2_hash()).await.unwrap();
+                stores.users.set_password(user.id, fixtures::argon2_hash(), when(now)).await.unwrap();
                 model.ended = true;
             }
         }
-        let principal = stores.sessions.find_principal(session.id).await.unwrap().unwrap();
+        let principal = fixtures::principal(stores, session.id).await;
         let is_live = !model.ended && now < model.expires_at;
         prop_assert_eq!(principal.session.is_live(&principal.user, now), is_live, "after {:?}", step);
         prop_assert_eq!(principal.session.counter.number(), model.live(), "after {:?}", step);
