@@ -47,8 +47,8 @@ impl Worker {
 }
 
 async fn work(auth: &AuthService, keys: &KeyRing, clock: Option<&ClockSync>) {
-    let [mut reload, mut look, mut forget] = [RELOAD_KEYS, LOOK_AT_CLOCK, FORGET].map(interval);
-    for timer in [&mut reload, &mut look, &mut forget] {
+    let [mut reload, mut look, mut tidy] = [RELOAD_KEYS, LOOK_AT_CLOCK, FORGET].map(interval);
+    for timer in [&mut reload, &mut look, &mut tidy] {
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         timer.reset(); // the start has done all of it, or needs none
     }
@@ -56,7 +56,7 @@ async fn work(auth: &AuthService, keys: &KeyRing, clock: Option<&ClockSync>) {
         tokio::select! {
             _ = reload.tick() => reload_keys(keys).await,
             _ = look.tick() => look_at_clock(clock).await,
-            _ = forget.tick() => {
+            _ = tidy.tick() => {
                 forget("sessions", || auth.forget_expired_sessions(BATCH)).await;
                 forget("revocations", || auth.forget_expired_revocations(BATCH)).await;
                 forget_keys(keys).await;

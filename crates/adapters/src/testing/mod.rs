@@ -1,4 +1,5 @@
-//! PostgreSQL databases for tests, one for each, on the throw-away server that `scripts/test.sh` starts.
+//! Servers for tests: PostgreSQL databases, one for each, on the throw-away server that `scripts/test.sh` starts, and a
+//! Redis for each.
 
 #![expect(
     clippy::expect_used,
@@ -9,6 +10,7 @@
     reason = "this serves tests alone: it fails them aloud, and is told by the environment where the server is"
 )]
 
+mod redis;
 mod template;
 
 use std::env;
@@ -18,6 +20,8 @@ use std::thread;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
+
+pub use self::redis::RedisServer;
 
 /// The URL of a superuser of a throw-away server.
 const SERVER: &str = "MAESTRO_AUTH_TEST_POSTGRES";
@@ -82,10 +86,7 @@ impl Drop for PostgresDatabase {
 }
 
 fn server() -> Option<PgConnectOptions> {
-    if env::var(SKIP).is_ok_and(|names| names.split(',').any(|name| name.trim() == "postgres")) {
-        // Not `eprintln!`, which the test harness hides when a test passes.
-        writeln!(io::stderr(), "SKIPPED, as {SKIP} demands: this test needs PostgreSQL")
-            .expect("stderr is open");
+    if is_skipped("postgres") {
         return None;
     }
     let url = env::var(SERVER).unwrap_or_else(|_| {
@@ -100,4 +101,15 @@ fn server() -> Option<PgConnectOptions> {
 async fn create(connection: &mut PgConnection, name: &str, template: &str) -> sqlx::Result<()> {
     let sql = AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8'"));
     connection.execute(sql).await.map(drop)
+}
+
+/// Whether the tester said aloud that the tests are to pass without this server. Then the test says so as well.
+pub fn is_skipped(server: &str) -> bool {
+    let is_skipped = env::var(SKIP).is_ok_and(|names| names.split(',').any(|name| name.trim() == server));
+    if is_skipped {
+        // Not `eprintln!`, which the test harness hides when a test passes.
+        writeln!(io::stderr(), "SKIPPED, as {SKIP} demands: this test needs {server}")
+            .expect("stderr is open");
+    }
+    is_skipped
 }

@@ -75,6 +75,10 @@ pub(super) mod tests {
         fn now(&self) -> Timestamp {
             Timestamp::from_unix_seconds(1_800_000_000)
         }
+
+        fn monotonic(&self) -> std::time::Duration {
+            std::time::Duration::ZERO
+        }
     }
 
     impl Entropy for Fixed {

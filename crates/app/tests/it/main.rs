@@ -8,6 +8,7 @@ mod corpus;
 mod crash;
 mod endpoints;
 mod faults;
+mod feed;
 mod http_contract;
 mod keys;
 mod lifecycle;

@@ -8,6 +8,7 @@ mod logouts;
 mod old_hashes;
 mod operations;
 mod refreshes;
+mod revocation_matrix;
 mod secrets;
 mod two_instances;
 

@@ -228,6 +228,10 @@ impl TokenSigner for ToySigner {
         Ok(if is_valid { SignatureCheck::Valid } else { SignatureCheck::Invalid })
     }
 
+    fn revision(&self) -> u64 {
+        0
+    }
+
     fn public_keys(&self) -> Vec<PublicKey> {
         vec![PublicKey {
             kid: "toy".to_owned(),

@@ -1,6 +1,7 @@
 //! Starts the real binary and talks to it.
 
 mod answer;
+pub mod bounds;
 mod claims;
 mod cluster;
 pub mod database;
