@@ -104,6 +104,7 @@ async fn create(connection: &mut PgConnection, name: &str, template: &str) -> sq
 }
 
 /// Whether the tester said aloud that the tests are to pass without this server. Then the test says so as well.
+#[must_use]
 pub fn is_skipped(server: &str) -> bool {
     let is_skipped = env::var(SKIP).is_ok_and(|names| names.split(',').any(|name| name.trim() == server));
     if is_skipped {

@@ -7,6 +7,10 @@ mod contract;
 mod migrations;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "postgres")]
+mod postgres_log;
+#[cfg(feature = "redis")]
+mod redis;
 mod refresh_families;
 #[cfg(feature = "sqlite")]
 mod sqlite;

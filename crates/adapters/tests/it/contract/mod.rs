@@ -9,5 +9,7 @@ pub(crate) mod memory;
 mod page;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
