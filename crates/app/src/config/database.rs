@@ -57,32 +57,3 @@ impl Value for StorageUrl {
         }
     }
 }
-
-/// A Redis server. Nothing uses it yet.
-#[derive(Debug, Clone)]
-pub struct RedisSettings {
-    pub url: Option<RedisUrl>,
-}
-
-impl RedisSettings {
-    pub(super) fn read(reader: &mut Reader) -> Self {
-        Self { url: reader.secret("redis.url") }
-    }
-}
-
-/// `redis://…` or `rediss://…`.
-#[derive(Debug, Clone)]
-pub struct RedisUrl(pub SecretUrl);
-
-impl Value for RedisUrl {
-    const EXPECTED: &'static str = "a redis:// or rediss:// URL";
-    const IS_SECRET: bool = true;
-
-    fn parse(text: &str) -> Option<Self> {
-        SecretUrl::parse(text.trim(), &["redis", "rediss"]).map(Self)
-    }
-
-    fn show(&self) -> String {
-        self.0.masked().to_owned()
-    }
-}

@@ -11,6 +11,7 @@ mod mail;
 mod passwords;
 mod profile;
 mod reader;
+mod redis;
 mod registration;
 mod secret;
 mod security;
@@ -27,11 +28,12 @@ use std::{fs, io};
 
 use thiserror::Error;
 
-pub use self::database::{DatabaseSettings, RedisSettings, StorageUrl};
+pub use self::database::{DatabaseSettings, StorageUrl};
 pub use self::log::{LogFormat, LogSettings};
 pub use self::mail::{MailSettings, MailTarget};
 pub use self::passwords::{HashAlgorithm, HashingSettings, PasswordSettings};
 pub use self::profile::Profile;
+pub use self::redis::{RedisSettings, RedisUrl};
 pub use self::registration::{RateLimitSettings, RegistrationMode, RegistrationSettings};
 pub use self::secret::{EncryptionKey, Secret, SecretUrl};
 pub use self::security::{BootstrapSettings, SecuritySettings};

@@ -117,6 +117,12 @@ fn a_bad_value_is_one_line_that_names_the_setting() {
         ("MAESTRO_AUTH__DATABASE__URL", "mysql://db"),
         ("MAESTRO_AUTH__DATABASE__URL", "sqlite://"),
         ("MAESTRO_AUTH__REDIS__URL", "db:6379"),
+        ("MAESTRO_AUTH__REDIS__URL", "redis://"),
+        ("MAESTRO_AUTH__REDIS__URL", "redis://db/cache"),
+        ("MAESTRO_AUTH__REDIS__URL", "redis://:pass#word@db"),
+        ("MAESTRO_AUTH__REDIS__URL", "rediss://db/0#insecure"),
+        ("MAESTRO_AUTH__REDIS__URL", "unix://run/redis.sock"),
+        ("MAESTRO_AUTH__REDIS__URL", "unix://"),
         ("MAESTRO_AUTH__TOKENS__ACCESS_TTL", "2h"), // SEC-45
         ("MAESTRO_AUTH__TOKENS__ACCESS_TTL", "0s"),
         ("MAESTRO_AUTH__TOKENS__REUSE_GRACE", "61s"),
@@ -181,6 +187,24 @@ fn no_error_and_no_listing_shows_a_secret() {
     let shown = format!("{settings:?}{}", settings.effective_toml());
     assert!(!shown.contains("canary") && !shown.contains(GOOD_KEY), "{shown}");
     assert!(shown.contains("url = \"postgres://app:***@db/auth?***\"  # DATABASE_URL"), "{shown}");
+}
+
+#[test]
+fn redis_is_named_as_its_own_tools_name_it() {
+    assert!(from_environment(&[]).unwrap().redis.url.is_none());
+    assert!(from_environment(&[("REDIS_URL", "")]).unwrap().redis.url.is_none());
+    for url in [
+        "redis://db",
+        "redis://:canary@db:6379/0",
+        "rediss://app:canary@db.example.com:6380/15",
+        "redis://[::1]:6379/",
+        "unix:///run/redis/redis.sock?db=1&pass=canary",
+        "redis+unix:///run/redis/redis.sock",
+    ] {
+        let settings = production(&[("REDIS_URL", url)]).unwrap();
+        assert_eq!(settings.redis.url.as_ref().unwrap().expose(), url);
+        assert!(!settings.effective_toml().contains("canary"), "{url}");
+    }
 }
 
 #[test]
