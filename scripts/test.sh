@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Runs all tests. Brings what they need (on Debian, as root), starts a throw-away PostgreSQL for them, and stops it.
+# Runs all tests. Brings what they need (on Debian, as root), starts a throw-away PostgreSQL for them, and stops it. Tests
+# on Redis start and stop their own.
 #
-#   scripts/test.sh                                    everything
-#   scripts/test.sh -p maestro-auth-ports              what follows goes to `cargo test`
-#   MAESTRO_AUTH_TEST_SKIP=postgres scripts/test.sh    without PostgreSQL, and says so
+#   scripts/test.sh                                          everything
+#   scripts/test.sh -p maestro-auth-ports                    what follows goes to `cargo test`
+#   MAESTRO_AUTH_TEST_SKIP=postgres,redis scripts/test.sh    without PostgreSQL and Redis, and says so
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,6 +13,16 @@ main() {
     command -v cc >/dev/null || install "a C compiler" gcc libc6-dev
     command -v curl >/dev/null || install "curl" curl
     [[ -x /bin/kill ]] || install "the command kill" procps
+    if skipped redis; then
+        say "MAESTRO_AUTH_TEST_SKIP names redis: NOTHING IS TESTED ON REDIS in this run"
+    else
+        command -v redis-server >/dev/null || install_redis
+    fi
+    if skipped faketime; then
+        say "MAESTRO_AUTH_TEST_SKIP names faketime: NO WRONG CLOCK IS TESTED in this run"
+    else
+        has_faketime || install "libfaketime" libfaketime
+    fi
     if skipped postgres; then
         say "MAESTRO_AUTH_TEST_SKIP names postgres: NOTHING IS TESTED ON POSTGRESQL in this run"
     else
@@ -46,6 +57,17 @@ stop_postgres() {
 
 has_postgres() {
     compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null
+}
+
+# The package also starts a Redis for the whole machine, now and at every boot. Nobody asked for that one.
+install_redis() {
+    install "Redis" redis-server
+    service redis-server stop >/dev/null 2>&1 || true
+    update-rc.d redis-server disable >/dev/null 2>&1 || true
+}
+
+has_faketime() {
+    compgen -G '/usr/lib*/faketime/libfaketime.so.1' >/dev/null || compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null
 }
 
 skipped() {
