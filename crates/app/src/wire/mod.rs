@@ -4,6 +4,7 @@ mod clock;
 mod encryption_key;
 mod hashing;
 mod keys;
+mod redis;
 mod storage;
 
 use std::sync::Arc;
@@ -56,6 +57,10 @@ pub async fn build(settings: &Settings, purpose: Purpose) -> Result<Wired, Failu
     let request_ids = Arc::new(RequestIds::new(Arc::clone(&clock), &*entropy));
     let signer = Arc::clone(&keys);
     let auth = AuthService::new(stores, hasher, signer, clock, entropy, policies(settings));
+    let auth = match redis::open(&settings.redis)? {
+        Some(relay) => auth.with_relay(relay),
+        None => auth,
+    };
     Ok(Wired { auth: Arc::new(auth), keys, request_ids, clock_sync })
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use serde_json::Value;
 
+use crate::support::bounds::is_refused_soon;
 use crate::support::{
     Cluster, PASSWORD, Server, SignedIn, Storage, code, logged_in, operate, operated, patiently, refused,
     registered,
@@ -75,7 +76,7 @@ async fn what_an_operator_changes_on_postgres_holds_at_once_on_a_running_server(
 }
 
 async fn is_out(server: &Server, user: &SignedIn) {
-    assert_eq!(code(server.me(&user.access).await).await, "token_revoked");
+    is_refused_soon(server, &user.access).await;
     assert_eq!(server.refresh(&user.refresh).await.status(), StatusCode::UNAUTHORIZED);
 }
 

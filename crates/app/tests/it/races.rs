@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use reqwest::StatusCode;
 
+use crate::support::bounds::is_refused_soon;
 use crate::support::{PASSWORD, Server, SignedIn, Storage, claims, code, patiently, registered};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -32,7 +33,7 @@ async fn sixty_four_refreshes_of_one_token_over_two_instances_leave_one_live_tok
     assert_eq!(code(instances[0].refresh(&spent).await).await, "refresh_reused");
     for instance in &instances {
         assert_eq!(instance.refresh(&next.refresh).await.status(), StatusCode::UNAUTHORIZED);
-        assert_eq!(code(instance.me(&next.access).await).await, "token_revoked");
+        is_refused_soon(instance, &next.access).await;
     }
 }
 
@@ -57,7 +58,7 @@ async fn without_a_grace_one_of_sixty_four_refreshes_wins_and_the_rest_end_the_s
     for answer in won {
         let winner = SignedIn::from_answer(answer, StatusCode::OK).await;
         assert_eq!(instances[0].refresh(&winner.refresh).await.status(), StatusCode::UNAUTHORIZED);
-        assert_eq!(instances[1].me(&winner.access).await.status(), StatusCode::UNAUTHORIZED);
+        is_refused_soon(&instances[1], &winner.access).await;
     }
 }
 

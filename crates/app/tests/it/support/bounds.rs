@@ -7,6 +7,11 @@ use super::{Answer, Server};
 /// For an instance that did not answer the cause.
 pub const ELSEWHERE: Duration = Duration::from_secs(1);
 
+/// Demands that a token which was revoked just now is refused by `/me`, also by an instance that must hear of it first.
+pub async fn is_refused_soon(server: &Server, access_token: &str) {
+    is_refused_after(server, "/api/v1/auth/me", access_token, Instant::now() + ELSEWHERE).await;
+}
+
 /// Demands that a revoked token is refused whenever it is presented after `deadline`; before, either may be said. The bound is that
 /// of the contract, so it holds on the slowest machine: an instance that can't keep it asks the storage.
 pub async fn is_refused_after(server: &Server, path: &str, access_token: &str, deadline: Instant) {
