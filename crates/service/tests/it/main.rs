@@ -8,6 +8,7 @@ mod logout;
 mod refresh;
 mod register;
 mod revocations;
+mod simulation;
 mod storage_failures;
 mod support;
 mod tokens;

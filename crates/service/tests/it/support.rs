@@ -78,19 +78,14 @@ impl TestAuth {
         let (stores, storage) = FailingStore::over(shared.clone());
         let signer = key_ring(&stores, &clock, &entropy).await;
         let policy = token_policy();
-        let policies = Policies {
-            tokens: policy.clone(),
-            passwords: PasswordPolicy { min_length: 8, blocklist: true, max_bytes: Password::MAX_BYTES },
-            registration: RegistrationPolicy { mode, self_assignable_roles: vec![RoleName::viewer()] },
-        };
-        let hasher = Arc::new(PlainHasher);
+        let hasher = Arc::new(PlainHasher { floor: FLOOR });
         let auth = AuthService::new(
             stores.clone(),
             hasher,
             signer.clone(),
             clock.clone(),
             entropy.clone(),
-            policies,
+            policies(mode),
         );
         let auth = Arc::new(match relay {
             Some(relay) => auth.with_relay(relay),
@@ -171,7 +166,15 @@ async fn key_ring(
     Arc::new(ring.unwrap())
 }
 
-fn token_policy() -> TokenPolicy {
+pub(crate) fn policies(mode: RegistrationMode) -> Policies {
+    Policies {
+        tokens: token_policy(),
+        passwords: PasswordPolicy { min_length: 8, blocklist: true, max_bytes: Password::MAX_BYTES },
+        registration: RegistrationPolicy { mode, self_assignable_roles: vec![RoleName::viewer()] },
+    }
+}
+
+pub(crate) fn token_policy() -> TokenPolicy {
     TokenPolicy {
         issuer: "https://auth.example.com".to_owned(),
         audience: "maestro-auth".to_owned(),
@@ -188,7 +191,10 @@ fn token_policy() -> TokenPolicy {
 
 /// Keeps passwords as they are, since no rule of a use case depends on how they are hashed. What starts with `old:` is
 /// verified and asks for an upgrade, as a bcrypt hash does.
-struct PlainHasher;
+pub(crate) struct PlainHasher {
+    /// How long a failed login takes at least.
+    pub(crate) floor: Duration,
+}
 
 #[async_trait]
 impl PasswordHasher for PlainHasher {
@@ -211,6 +217,6 @@ impl PasswordHasher for PlainHasher {
     }
 
     fn failure_floor(&self) -> Duration {
-        FLOOR
+        self.floor
     }
 }

@@ -1,0 +1,40 @@
+//! Who acts beside the clients: the followers of the feed, the upkeep, and the weather.
+
+use std::sync::atomic::Ordering;
+
+use super::clients::Instance;
+use super::scheduler::{stand_back, with_patience};
+use super::world::World;
+
+/// Follows the log for an instance, now sooner and now later, and sometimes breaks off.
+pub(super) async fn follow(world: &World, instance: &Instance) {
+    loop {
+        let patience = world.dice.chance(5).then(|| world.dice.below(8));
+        let read = with_patience(instance.auth.revocations().catch_up(), patience).await;
+        world.note(|| format!("the log is read on {}: {:?}", instance.number, read.map(|read| read.is_ok())));
+        let pause = if world.dice.chance(5) { 200 } else { 6 };
+        stand_back(1 + world.dice.below(pause)).await;
+    }
+}
+
+/// Forgets what has expired.
+pub(super) async fn keep_up(world: &World, instances: &[Instance; 2]) {
+    loop {
+        stand_back(1 + world.dice.below(30)).await;
+        let limit = u32::try_from(1 + world.dice.below(5)).unwrap();
+        let _retried_later = world.dice.pick(&[&instances[0], &instances[1]]).auth.forget_expired_revocations(limit).await;
+    }
+}
+
+/// Turns the storage of an instance off and on again, or its feed alone.
+pub(super) async fn change_weather(world: &World) {
+    loop {
+        stand_back(world.dice.below(40)).await;
+        let weather = &world.weather[world.dice.index(2)];
+        let switch = if world.dice.chance(50) { &weather.storage_is_off } else { &weather.feed_is_off };
+        switch.store(true, Ordering::SeqCst);
+        let outage = if world.dice.chance(20) { 150 } else { 12 };
+        stand_back(1 + world.dice.below(outage)).await;
+        switch.store(false, Ordering::SeqCst);
+    }
+}
