@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use maestro_auth_domain::{RevocableToken, Timestamp, User};
+use maestro_auth_domain::{Generation, RevocableToken, Timestamp, User};
 use maestro_auth_ports::{Principal, StoreError};
 use thiserror::Error;
 
@@ -25,8 +25,8 @@ pub(crate) enum Standing {
     Good(Box<Principal>),
     /// The session has ended, or the token was revoked by itself.
     Ended,
-    /// The session has ended together with every other one that its user had.
-    AllEnded,
+    /// The session has ended together with every other one that its user had: all that were opened below this generation.
+    AllEnded(Generation),
     /// The session lives, but the user has changed since the token was issued.
     Outdated,
 }
@@ -62,7 +62,7 @@ impl AuthService {
         let asked = self.clock.monotonic();
         match self.standing(token, now).await? {
             Standing::Good(principal) => Ok(self.principals.remember(*principal, asked)),
-            Standing::Ended | Standing::AllEnded | Standing::Outdated => Err(AuthenticateError::Revoked),
+            Standing::Ended | Standing::AllEnded(_) | Standing::Outdated => Err(AuthenticateError::Revoked),
         }
     }
 
@@ -77,7 +77,7 @@ impl AuthService {
         };
         let Principal { user, session } = &found;
         Ok(if session.has_ended_with_all(user) {
-            Standing::AllEnded
+            Standing::AllEnded(user.session_floor)
         } else if !session.is_live(user, now) {
             Standing::Ended
         } else if token.generation != user.generation {

@@ -1,4 +1,4 @@
-use maestro_auth_domain::Revoked;
+use maestro_auth_domain::{Generation, RevocableToken, RevocationTime, Revoked, Timestamp};
 use maestro_auth_ports::RevokeAllOutcome;
 
 use crate::authenticate::Standing;
@@ -42,21 +42,30 @@ impl AuthService {
     async fn logout_everywhere(&self, access_token: &str) -> Result<(), LogoutError> {
         let now = self.clock.now();
         let access = self.tokens.check_access(access_token, now).await?;
-        match self.standing(&access, now).await? {
-            Standing::Good(_) => {}
-            Standing::AllEnded => return Ok(()),
-            Standing::Ended | Standing::Outdated => return Err(LogoutError::Revoked),
-        }
         let when = self.tokens.revocation_time(now);
-        match self.stores.sessions.revoke_all(access.session, when).await? {
-            RevokeAllOutcome::Revoked(min_generation) => {
-                self.note(Revoked::User { user: access.user, min_generation }, when);
-                tracing::info!(user.id = %access.user, "user logged out everywhere");
-                Ok(())
-            }
-            // The session ended just now, alone or with all others: what was promised must be true.
-            RevokeAllOutcome::Powerless => match self.standing(&access, now).await? {
-                Standing::AllEnded => Ok(()),
+        let min_generation = match self.standing(&access, now).await? {
+            Standing::Good(_) => self.end_all_sessions(&access, now, when).await?,
+            Standing::AllEnded(floor) => floor,
+            Standing::Ended | Standing::Outdated => return Err(LogoutError::Revoked),
+        };
+        // Also when it was another instance that ended them: this one need not have heard of it yet.
+        self.note(Revoked::User { user: access.user, min_generation }, when);
+        tracing::info!(user.id = %access.user, "user logged out everywhere");
+        Ok(())
+    }
+
+    /// Ends all sessions, and gives the generation below which none lives.
+    async fn end_all_sessions(
+        &self,
+        by: &RevocableToken,
+        now: Timestamp,
+        when: RevocationTime,
+    ) -> Result<Generation, LogoutError> {
+        match self.stores.sessions.revoke_all(by.session, when).await? {
+            RevokeAllOutcome::Revoked(generation) => Ok(generation),
+            // The session ended just now, alone or with all others: what is promised must be true.
+            RevokeAllOutcome::Powerless => match self.standing(by, now).await? {
+                Standing::AllEnded(floor) => Ok(floor),
                 _ => Err(LogoutError::Revoked),
             },
         }
