@@ -13,10 +13,13 @@ mod http;
 mod load;
 mod machine;
 mod postgres;
+mod proxy;
 mod report;
+mod s10;
 mod s3;
 mod s4;
 mod s5;
+mod s6;
 mod s8;
 mod s9;
 mod server;
@@ -32,13 +35,15 @@ use crate::report::Report;
 type Bench = fn(&mut Report) -> Result<()>;
 
 /// By their names. `warm` is S1 and S2, in one go.
-const BENCHES: [(&str, Bench); 7] = [
+const BENCHES: [(&str, Bench); 9] = [
     ("warm", warm::measure),
     ("s3", s3::measure),
     ("s4", s4::measure),
     ("s5", s5::measure),
+    ("s6", s6::measure),
     ("s8", s8::measure),
     ("s9", s9::measure),
+    ("s10", s10::measure),
     ("timing", timing::measure),
 ];
 
