@@ -42,6 +42,10 @@ pub(crate) fn refresh(tokens: &Tokens) -> Vec<u8> {
     post("/api/v1/auth/refresh", Some(&tokens.refresh), None)
 }
 
+pub(crate) fn logout(tokens: &Tokens) -> Vec<u8> {
+    post("/api/v1/auth/logout", Some(&tokens.access), None)
+}
+
 pub(crate) fn me(tokens: &Tokens) -> Vec<u8> {
     get("/api/v1/auth/me", Some(&tokens.access))
 }

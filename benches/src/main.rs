@@ -20,6 +20,7 @@ mod s3;
 mod s4;
 mod s5;
 mod s6;
+mod s7;
 mod s8;
 mod s9;
 mod server;
@@ -35,12 +36,13 @@ use crate::report::Report;
 type Bench = fn(&mut Report) -> Result<()>;
 
 /// By their names. `warm` is S1 and S2, in one go.
-const BENCHES: [(&str, Bench); 9] = [
+const BENCHES: [(&str, Bench); 10] = [
     ("warm", warm::measure),
     ("s3", s3::measure),
     ("s4", s4::measure),
     ("s5", s5::measure),
     ("s6", s6::measure),
+    ("s7", s7::measure),
     ("s8", s8::measure),
     ("s9", s9::measure),
     ("s10", s10::measure),
