@@ -51,15 +51,21 @@ impl Connection {
 }
 
 pub(crate) fn get(path: &str, bearer: Option<&str>) -> Vec<u8> {
-    let authorization = bearer.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
-    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{authorization}\r\n").into_bytes()
+    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{}\r\n", authorization(bearer)).into_bytes()
 }
 
-pub(crate) fn post(path: &str, body: &Value) -> Vec<u8> {
-    let body = body.to_string();
-    let length = body.len();
-    format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}")
+pub(crate) fn post(path: &str, bearer: Option<&str>, body: Option<&Value>) -> Vec<u8> {
+    let (kind, body) = match body {
+        Some(body) => ("content-type: application/json\r\n", body.to_string()),
+        None => ("", String::new()),
+    };
+    let (authorization, length) = (authorization(bearer), body.len());
+    format!("POST {path} HTTP/1.1\r\nhost: localhost\r\n{authorization}{kind}content-length: {length}\r\n\r\n{body}")
         .into_bytes()
+}
+
+fn authorization(bearer: Option<&str>) -> String {
+    bearer.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default()
 }
 
 /// Where the body begins and how long it is, once the head is complete.

@@ -71,24 +71,42 @@ pub(crate) fn side_by_side(
     duration: Duration,
 ) -> Result<Throughput> {
     let started = Instant::now();
-    let counts: Vec<Result<u32>> = thread::scope(|scope| {
-        let ask_on = || -> Result<u32> {
-            let (mut connection, mut answers) = (Connection::open(address)?, 0);
-            while started.elapsed() < duration {
-                connection.ask(request, 200)?;
-                answers += 1;
-            }
-            Ok(answers)
-        };
-        let threads: Vec<_> = (0..clients).map(|_| scope.spawn(ask_on)).collect();
+    let counts = together(0..clients, |_| {
+        let (mut connection, mut answers) = (Connection::open(address)?, 0);
+        while started.elapsed() < duration {
+            connection.ask(request, 200)?;
+            answers += 1;
+        }
+        Ok(answers)
+    })?;
+    Ok(Throughput { answers: counts.iter().sum(), elapsed: started.elapsed() })
+}
+
+/// Runs a client for each of `items`, each in a thread of its own, and gives what each found.
+pub(crate) fn together<I: Send, T: Send>(
+    items: impl IntoIterator<Item = I>,
+    client: impl Fn(I) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    thread::scope(|scope| {
+        let client = &client;
+        let threads: Vec<_> = items.into_iter().map(|item| scope.spawn(move || client(item))).collect();
         threads
             .into_iter()
             .map(|thread| thread.join().unwrap_or_else(|_| Err(anyhow!("a client panicked"))))
             .collect()
-    });
-    let elapsed = started.elapsed();
-    let answers = counts.into_iter().sum::<Result<u32>>()?;
-    Ok(Throughput { answers, elapsed })
+    })
+}
+
+/// Waits for the turn of a request in a steady pace, and gives the time from which it counts: when it was due, if the
+/// answer before it has held it up.
+pub(crate) fn wait_until(due: Instant) -> Instant {
+    if due <= Instant::now() {
+        return due;
+    }
+    while due > Instant::now() {
+        thread::park_timeout(due.saturating_duration_since(Instant::now()));
+    }
+    Instant::now()
 }
 
 /// The latency of one request in milliseconds.

@@ -16,6 +16,13 @@ pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// The memory in which as many hashes as there are cores are computed at once, with the default parameters.
+pub(crate) fn hash_buffers_mib() -> f64 {
+    const ONE_MIB: f64 = 19.0;
+
+    (0..cores()).map(|_| ONE_MIB).sum()
+}
+
 /// How many threads wanted a core lately: what else than the benches keeps the machine busy, and blurs its numbers.
 pub(crate) fn load_average() -> Result<String> {
     let averages = fs::read_to_string("/proc/loadavg")?;
@@ -49,8 +56,17 @@ pub(crate) fn cpu_time(pid: u32) -> Result<Duration> {
 
 /// What a process has resident, in MiB.
 pub(crate) fn resident_mib(pid: u32) -> Result<f64> {
+    memory_mib(pid, "VmRSS:")
+}
+
+/// The most that a process has had resident so far, in MiB.
+pub(crate) fn peak_resident_mib(pid: u32) -> Result<f64> {
+    memory_mib(pid, "VmHWM:")
+}
+
+fn memory_mib(pid: u32, what: &'static str) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(what)).context(what)?;
     let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kib / 1024.0)
 }

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::api;
 use crate::http::Connection;
 use crate::load;
 use crate::machine;
 use crate::report::Report;
-use crate::server::{PASSWORD, Server, login};
+use crate::server::Server;
 use crate::statistics::median;
 use crate::storage::Storage;
 
@@ -22,7 +23,7 @@ pub(crate) fn measure(report: &mut Report) -> Result<()> {
     let storages = [Storage::sqlite()?, Storage::postgres()?];
     for storage in &storages {
         let server = Server::start(storage, &[])?;
-        server.register("bench@example.com")?;
+        api::sign_up(&server.address, "bench@example.com")?;
         throughput(report, storage.name, &server)?;
         latency(report, storage.name, &server)?;
     }
@@ -30,7 +31,7 @@ pub(crate) fn measure(report: &mut Report) -> Result<()> {
 }
 
 fn throughput(report: &mut Report, storage: &str, server: &Server) -> Result<()> {
-    let (lanes, request) = (machine::cores(), login("bench@example.com", PASSWORD));
+    let (lanes, request) = (machine::cores(), api::login("bench@example.com"));
     let (mut ratios, mut logins, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let raw = hashes_per_second(lanes)?;
@@ -52,7 +53,7 @@ fn throughput(report: &mut Report, storage: &str, server: &Server) -> Result<()>
 
 /// Each login right after a hash, since the speed of a shared machine drifts.
 fn latency(report: &mut Report, storage: &str, server: &Server) -> Result<()> {
-    let request = login("bench@example.com", PASSWORD);
+    let request = api::login("bench@example.com");
     let (mut connection, mut hasher) = (Connection::open(&server.address)?, Hasher::start()?);
     let (mut over, mut alone) = (Vec::new(), Vec::new());
     for _ in 0..PAIRS {

@@ -5,14 +5,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::api;
 use crate::load;
 use crate::machine;
 use crate::report::Report;
-use crate::server::{PASSWORD, Server, binary, login};
+use crate::server::{Server, binary};
 use crate::storage::Storage;
-
-/// The memory of one lane with the default parameters.
-const LANE_MIB: f64 = 19.0;
 
 pub(crate) fn measure(report: &mut Report) -> Result<()> {
     for storage in [Storage::sqlite()?, Storage::postgres()?] {
@@ -21,12 +19,12 @@ pub(crate) fn measure(report: &mut Report) -> Result<()> {
         let fresh = machine::resident_mib(server.pid())?;
 
         // Every lane has hashed afterwards, and so has its buffer.
-        server.register("bench@example.com")?;
-        let lanes = u32::try_from(machine::cores())?;
-        let logins = login("bench@example.com", PASSWORD);
+        api::sign_up(&server.address, "bench@example.com")?;
+        let lanes = machine::cores();
+        let logins = api::login("bench@example.com");
         load::side_by_side(&server.address, &logins, 4 * machine::cores(), Duration::from_secs(1))?;
         let used = machine::resident_mib(server.pid())?;
-        let beyond = used - f64::from(lanes) * LANE_MIB;
+        let beyond = used - machine::hash_buffers_mib();
         report.goal(
             format!("S9 resident after logins on {}", storage.name),
             format!(

@@ -6,15 +6,12 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
-use serde_json::{Value, json};
+use anyhow::{Result, bail, ensure};
 use tempfile::TempDir;
 
-use crate::http::{Connection, get, post};
+use crate::http::{Connection, get};
 use crate::machine;
 use crate::storage::{Storage, workspace};
-
-pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// Builds the release binary of the server.
 pub(crate) fn build() -> Result<()> {
@@ -82,13 +79,6 @@ impl Server {
         self.child.id()
     }
 
-    /// Makes an account and gives its access token.
-    pub(crate) fn register(&self, email: &str) -> Result<String> {
-        let body = json!({ "email": email, "password": PASSWORD, "name": "Bench" });
-        let answer = Connection::open(&self.address)?.ask(&post("/api/v1/auth/register", &body), 201)?;
-        Ok(answer["access_token"].as_str().context("an access token")?.to_owned())
-    }
-
     /// Lets it end by itself, so that its storage is free afterwards.
     pub(crate) fn stop(mut self) -> Result<()> {
         Command::new("kill").args(["-TERM", &self.pid().to_string()]).status()?;
@@ -152,10 +142,4 @@ fn command(storage: &Storage, before: &[&str], settings: &[(&str, &str)]) -> Res
         command.env(format!("MAESTRO_AUTH__{name}"), value);
     }
     Ok(command)
-}
-
-/// The request that signs an account in.
-pub(crate) fn login(email: &str, password: &str) -> Vec<u8> {
-    let body: Value = json!({ "email": email, "password": password });
-    post("/api/v1/auth/login", &body)
 }

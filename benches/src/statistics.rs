@@ -20,6 +20,10 @@ pub(crate) fn least(values: &[f64]) -> f64 {
     quantile(values, 0.0)
 }
 
+pub(crate) fn greatest(values: &[f64]) -> f64 {
+    quantile(values, 1.0)
+}
+
 /// The probability that a value of `a` is above one of `b`, ties counted half: the area under the ROC curve of whoever
 /// tells the two apart by a threshold. 0.5 is pure guessing.
 pub(crate) fn area_under_curve(a: &[f64], b: &[f64]) -> f64 {
@@ -47,6 +51,7 @@ mod tests {
     fn quantiles_and_areas_are_what_they_are_by_hand() {
         assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
         assert_eq!(least(&[3.0, 1.0, 2.0]), 1.0);
+        assert_eq!(greatest(&[3.0, 1.0, 2.0]), 3.0);
         assert_eq!(area_under_curve(&[1.0, 2.0], &[1.0, 2.0]), 0.5);
         assert_eq!(area_under_curve(&[3.0, 4.0], &[1.0, 2.0]), 1.0);
         assert_eq!(area_under_curve(&[1.0, 2.0], &[3.0, 4.0]), 0.0);

@@ -2,10 +2,11 @@
 
 use anyhow::Result;
 
+use crate::api::{login_with, sign_up};
 use crate::http::Connection;
 use crate::load::latency;
 use crate::report::Report;
-use crate::server::{Server, login, operate};
+use crate::server::{Server, operate};
 use crate::statistics::{area_under_curve, quantile};
 use crate::storage::Storage;
 
@@ -26,7 +27,7 @@ struct Kind {
 impl Kind {
     /// For addresses `PREFIX-0`, `PREFIX-1` and so on, as many as there are accounts of the kind.
     fn new(name: &'static str, prefix: &str, addresses: usize) -> Self {
-        let wrong = |n| login(&format!("{prefix}-{n}@example.com"), "not the password");
+        let wrong = |n| login_with(&format!("{prefix}-{n}@example.com"), "not the password");
         Self { name, requests: (0..addresses).map(wrong).collect(), times: Vec::new() }
     }
 }
@@ -35,8 +36,8 @@ pub(crate) fn measure(report: &mut Report) -> Result<()> {
     let storage = Storage::sqlite()?;
     let server = Server::start(&storage, &[])?;
     for n in 0..ACCOUNTS {
-        server.register(&format!("wrong-{n}@example.com"))?;
-        server.register(&format!("inactive-{n}@example.com"))?;
+        sign_up(&server.address, &format!("wrong-{n}@example.com"))?;
+        sign_up(&server.address, &format!("inactive-{n}@example.com"))?;
     }
     server.stop()?;
     for n in 0..ACCOUNTS {
@@ -54,7 +55,7 @@ pub(crate) fn measure(report: &mut Report) -> Result<()> {
 
     let server = Server::start(&storage, &[("HASHING__ALGORITHM", "bcrypt")])?;
     for n in 0..ACCOUNTS {
-        server.register(&format!("legacy-{n}@example.com"))?;
+        sign_up(&server.address, &format!("legacy-{n}@example.com"))?;
     }
     server.stop()?;
     let server = Server::start(&storage, &[])?;

@@ -1,18 +1,20 @@
 //! Logs: one line an event, without a secret and without a character that could forge a line (SEC-117, SEC-119).
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal};
 use std::panic;
 
-use tracing::{Level, Metadata};
-use tracing_subscriber::filter::{FilterExt, filter_fn};
-use tracing_subscriber::fmt::format::{DefaultFields, Writer};
-use tracing_subscriber::fmt::{FormatFields, MakeWriter};
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::filter::{FilterExt, FilterFn, LevelFilter};
+use tracing_subscriber::fmt::format::{DefaultFields, Format, Json, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::config::{LogFormat, LogSettings};
+use crate::http::LoggedRequest;
 
 /// Logs to stdout from now on, panics too: what a server does.
 pub(crate) fn log_to_stdout(settings: &LogSettings) {
@@ -25,15 +27,23 @@ pub(crate) fn log_warnings_to_stderr() {
 }
 
 fn start(layer: Box<dyn Layer<Registry> + Send + Sync>, directives: &str) {
-    let chosen = EnvFilter::new(directives).and(filter_fn(may_be_logged));
+    let chosen = EnvFilter::new(directives).and(permitted());
     // It fails when there is a subscriber already, which then goes on.
     let _ = tracing_subscriber::registry().with(layer.with_filter(chosen)).try_init();
     log_panics();
 }
 
-/// The details of libraries may hold headers, tokens and SQL values, so they stay out whatever the filter says.
+/// What may be logged, whatever the settings choose from it.
+fn permitted() -> FilterFn {
+    // With the hint, what the settings leave out is left out before anything else is looked at.
+    FilterFn::new(may_be_logged as fn(&Metadata<'_>) -> bool).with_max_level_hint(LevelFilter::TRACE)
+}
+
+/// The details of libraries may hold headers, tokens and SQL values, so they stay out. Spans do, too: keeping one for each
+/// request costs as much as answering it, and a line tells of its request without ([`LoggedRequest`]).
 fn may_be_logged(metadata: &Metadata<'_>) -> bool {
-    *metadata.level() <= Level::WARN || metadata.target().starts_with("maestro_auth")
+    let is_harmless = *metadata.level() <= Level::WARN || metadata.target().starts_with("maestro_auth");
+    is_harmless && metadata.is_event()
 }
 
 fn layer<W>(format: LogFormat, writer: W, is_terminal: bool) -> Box<dyn Layer<Registry> + Send + Sync>
@@ -42,14 +52,40 @@ where
 {
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     match format {
-        LogFormat::Json => layer.json().flatten_event(true).with_span_list(false).boxed(),
+        LogFormat::Json => layer.json().map_event_format(|json| JsonLine(json.flatten_event(true))).boxed(),
         // The library looks at NO_COLOR by itself.
         LogFormat::Text if is_terminal => layer.fmt_fields(SafeFields::default()).boxed(),
         LogFormat::Text => layer.fmt_fields(SafeFields::default()).with_ansi(false).boxed(),
     }
 }
 
-/// Prints fields as the library does, with control characters escaped. JSON does that by itself.
+/// Writes an event as the library does, and what tells of its request as further members.
+struct JsonLine(Format<Json>);
+
+impl<S, N> FormatEvent<S, N> for JsonLine
+where
+    S: Subscriber + for<'lookup> LookupSpan<'lookup>,
+    N: for<'writer> FormatFields<'writer> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut line = String::new();
+        self.0.format_event(context, Writer::new(&mut line), event)?;
+        let unclosed = line.trim_end().strip_suffix('}').ok_or(fmt::Error)?;
+        writer.write_str(unclosed)?;
+        for_fields_of_request(|name, value| {
+            write!(writer, ",\"{name}\":{}", serde_json::Value::from(value))
+        })?;
+        writer.write_str("}\n")
+    }
+}
+
+/// Writes fields as the library does, and those of the request after them, with control characters escaped. JSON does that
+/// by itself.
 #[derive(Default)]
 struct SafeFields(DefaultFields);
 
@@ -61,6 +97,7 @@ impl<'writer> FormatFields<'writer> for SafeFields {
     ) -> fmt::Result {
         let mut text = String::new();
         self.0.format_fields(Writer::new(&mut text), fields)?;
+        for_fields_of_request(|name, value| write!(text, " {name}={value:?}"))?;
         for character in text.chars() {
             match character {
                 character if character.is_control() => write!(writer, "{}", character.escape_default())?,
@@ -69,6 +106,14 @@ impl<'writer> FormatFields<'writer> for SafeFields {
         }
         Ok(())
     }
+}
+
+/// Writes what tells of the request that the current task handles, if it handles one.
+fn for_fields_of_request(mut write: impl FnMut(&str, &str) -> fmt::Result) -> fmt::Result {
+    let write_all = |request: &LoggedRequest| {
+        request.fields().into_iter().try_for_each(|(name, value)| write(name, value))
+    };
+    LoggedRequest::with_current(write_all).unwrap_or(Ok(()))
 }
 
 /// A panic is a line of the log like any other, with its place and its message.
@@ -81,15 +126,35 @@ fn log_panics() {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::{Arc, Mutex};
+pub(crate) mod tests {
+    use std::sync::{Arc, Mutex, OnceLock};
 
-    use tracing::subscriber::with_default;
+    use tracing::Dispatch;
+    use tracing::subscriber::{DefaultGuard, NoSubscriber, set_default};
 
     use super::*;
 
+    /// What this thread logs while the log is captured.
     #[derive(Clone, Default)]
-    struct Captured(Arc<Mutex<Vec<u8>>>);
+    pub(crate) struct Captured(Arc<Mutex<Vec<u8>>>);
+
+    impl Captured {
+        pub(crate) fn start(format: LogFormat) -> (Self, DefaultGuard) {
+            // As long as there is one subscriber alone, the library lets the thread that comes to a line first decide for
+            // all threads whether it is logged; and that may be another test's.
+            static SECOND: OnceLock<Dispatch> = OnceLock::new();
+            SECOND.get_or_init(|| Dispatch::new(NoSubscriber::new()));
+
+            let captured = Self::default();
+            let writer = captured.clone();
+            let layer = layer(format, move || writer.clone(), false).with_filter(permitted());
+            (captured, set_default(tracing_subscriber::registry().with(layer)))
+        }
+
+        pub(crate) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
 
     impl io::Write for Captured {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -103,11 +168,9 @@ mod tests {
     }
 
     fn logged(format: LogFormat, log: impl FnOnce()) -> String {
-        let captured = Captured::default();
-        let writer = captured.clone();
-        let layer = layer(format, move || writer.clone(), false).with_filter(filter_fn(may_be_logged));
-        with_default(tracing_subscriber::registry().with(layer), log);
-        String::from_utf8(captured.0.lock().unwrap().clone()).unwrap()
+        let (captured, _guard) = Captured::start(format);
+        log();
+        captured.text()
     }
 
     #[test]
@@ -115,7 +178,6 @@ mod tests {
         let poison = "a\r\n2026-01-01T00:00:00Z  INFO all is well \u{1b}[31m\u{85}\0";
         for format in [LogFormat::Text, LogFormat::Json] {
             let lines = logged(format, || {
-                let _span = tracing::info_span!("request", agent = %poison).entered();
                 tracing::warn!(agent = %poison, quoted = poison, "said {poison}");
             });
             assert_eq!(lines.matches('\n').count(), 1, "{lines:?}");

@@ -14,13 +14,13 @@ use actix_web::http::ConnectionType;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{Error, HttpResponse};
 use futures_util::FutureExt;
-use tracing::{Instrument, Span};
 
+use super::logged_request::LoggedRequest;
 use super::request_id::{self, RequestId, RequestIds};
 use super::unread::ChunkedBody;
 use super::{ApiError, ErrorCode, Readiness, host, problem};
 
-/// Gives each request its id, span, and an answer even if its handler panics; writes errors as problems; and puts the
+/// Gives each request its id, its log lines, and an answer even if its handler panics; writes errors as problems; and puts the
 /// security headers on every answer (SEC-104, SEC-105, REL-38).
 pub(super) struct Boundary {
     pub request_ids: Arc<RequestIds>,
@@ -62,38 +62,28 @@ where
     forward_ready!(service);
 
     fn call(&self, mut request: ServiceRequest) -> Self::Future {
+        let request_id = self.request_ids.of(request.headers());
+        let logged = LoggedRequest::of(&request, &request_id);
         let passage = Passage {
             started: Instant::now(),
-            request_id: self.request_ids.of(request.headers()),
+            request_id,
             unread: ChunkedBody::of(&mut request),
             readiness: Arc::clone(&self.readiness),
             hsts: self.hsts,
         };
-        let span = span(&request, &passage.request_id);
         let service = Rc::clone(&self.service);
 
-        Box::pin(async move {
+        Box::pin(logged.while_handled(async move {
             let handling = async move {
                 if !host::is_valid(request.headers()) {
                     return Err(ApiError::malformed("The Host header is not a host.").into());
                 }
                 service.call(request).await
             };
-            let handled = AssertUnwindSafe(handling).catch_unwind();
-            let outcome = handled.instrument(span.clone()).await;
-            span.in_scope(|| passage.answer(outcome))
-        })
+            let outcome = AssertUnwindSafe(handling).catch_unwind().await;
+            passage.answer(outcome)
+        }))
     }
-}
-
-/// The span that every log line of a request stands in: no query, no address, nothing that a user typed but the id.
-fn span(request: &ServiceRequest, request_id: &RequestId) -> Span {
-    tracing::info_span!(
-        "request",
-        http.method = request.method().as_str(),
-        http.route = request.match_pattern().as_deref().unwrap_or("unmatched"),
-        request.id = request_id.as_str(),
-    )
 }
 
 type Outcome = std::thread::Result<Result<ServiceResponse<BoxBody>, Error>>;
@@ -187,10 +177,13 @@ fn secure(headers: &mut HeaderMap, request_id: RequestId, hsts: bool) {
 mod tests {
     use actix_web::test::{TestRequest, call_service, init_service, read_body_json, try_call_service};
     use actix_web::{App, web};
+    use futures_util::future::join;
     use serde_json::Value;
 
     use super::super::request_id::tests::request_ids;
     use super::*;
+    use crate::config::LogFormat;
+    use crate::telemetry::tests::Captured;
 
     fn boundary(hsts: bool) -> Boundary {
         Boundary { request_ids: request_ids(), readiness: Arc::default(), hsts }
@@ -219,6 +212,50 @@ mod tests {
             assert_eq!(problem["code"], "internal_error");
             assert!(!problem.to_string().contains("canary"));
         }
+    }
+
+    async fn logging() -> HttpResponse {
+        tokio::task::yield_now().await;
+        tracing::info!(target: "maestro_auth_service::login", { user = "\"me\"" }, "logged in");
+        HttpResponse::Ok().finish()
+    }
+
+    #[actix_web::test]
+    async fn every_log_line_of_a_request_tells_of_it() {
+        for id in ["first", "second"] {
+            let text = format!(r#" http.method="GET" http.route="/users/{{id}}" request.id="{id}""#);
+            let json = format!(r#","http.method":"GET","http.route":"/users/{{id}}","request.id":"{id}"}}"#);
+            let lines = lines_of_two_requests(LogFormat::Text, id).await;
+            assert!(lines.iter().all(|line| line.ends_with(&text)), "{lines:?}");
+
+            let lines = lines_of_two_requests(LogFormat::Json, id).await;
+            assert!(lines.iter().all(|line| line.ends_with(&json)), "{lines:?}");
+            let is_object =
+                |line: &String| serde_json::from_str::<Value>(line).is_ok_and(|line| line.is_object());
+            assert!(lines.iter().all(is_object), "{lines:?}");
+        }
+    }
+
+    /// Two lines, one of the handler and one of the boundary, in which `id` occurs; the other request comes in between.
+    async fn lines_of_two_requests(format: LogFormat, id: &str) -> Vec<String> {
+        let (captured, _guard) = Captured::start(format);
+        let app =
+            init_service(App::new().route("/users/{id}", web::get().to(logging)).wrap(boundary(false))).await;
+        let ask = |id| {
+            let request =
+                TestRequest::get().uri("/users/8?secret=canary").insert_header(("x-request-id", id));
+            call_service(&app, request.to_request())
+        };
+        join(ask("first"), ask("second")).await;
+        tracing::info!("a line of no request");
+
+        let log = captured.text();
+        assert!(!log.contains("canary"), "{log}");
+        assert_eq!(log.matches("http.route").count(), 4, "{log}");
+        let lines: Vec<String> =
+            log.lines().filter(|line| line.contains(id)).map(ToOwned::to_owned).collect();
+        assert_eq!(lines.len(), 2, "{log}");
+        lines
     }
 
     #[actix_web::test]

@@ -44,6 +44,7 @@ impl RequestIds {
 }
 
 /// The id of one request: 1–64 characters of `A-Z`, `a-z`, `0-9`, `.`, `_` and `-`.
+#[derive(Clone)]
 pub(super) struct RequestId(HeaderValue);
 
 impl RequestId {

@@ -12,12 +12,13 @@ use super::router::{Endpoint, Router};
 
 /// Registers every endpoint of the server.
 pub(super) fn register(router: &mut Router<'_>) {
+    // The router tries one after the other, so what is asked most comes first.
+    router.add(Endpoint::json("/api/v1/auth/me").get(accounts::me));
+    router.add(Endpoint::page("/api/v1/auth/verify").get(verify::verify));
     router.add(Endpoint::json("/api/v1/auth/register").post(accounts::register));
     router.add(Endpoint::json("/api/v1/auth/login").post(sessions::login));
     router.add(Endpoint::json("/api/v1/auth/refresh").post(sessions::refresh));
     router.add(Endpoint::json("/api/v1/auth/logout").post(sessions::logout));
-    router.add(Endpoint::json("/api/v1/auth/me").get(accounts::me));
-    router.add(Endpoint::page("/api/v1/auth/verify").get(verify::verify));
     router.add(Endpoint::json("/api/v1/auth/health").get(health::health));
     router.add(Endpoint::json("/.well-known/jwks.json").get(keys::jwks));
     router.add(Endpoint::json("/livez").get(health::livez));

@@ -1,9 +1,10 @@
-//! S1: `GET /me`, warm, against an actix "hello" on the same core.
+//! S1 and S2: `GET /me` and `GET /verify`, warm, against an actix "hello" on the same core.
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
+use crate::api;
 use crate::http::get;
 use crate::load;
 use crate::machine;
@@ -13,20 +14,20 @@ use crate::statistics::median;
 use crate::storage::Storage;
 
 const ROUNDS: usize = 5;
-const ROUND: Duration = Duration::from_millis(1_500);
+const ROUND: Duration = Duration::from_millis(1_200);
 const GOAL: f64 = 0.80;
 
 /// A server with the one request that it is asked, and what every round found.
-struct Contestant {
-    name: &'static str,
-    server: Server,
+struct Contestant<'a> {
+    name: String,
+    server: &'a Server,
     request: Vec<u8>,
     per_second: Vec<f64>,
     cpu_micros: Vec<f64>,
 }
 
-impl Contestant {
-    fn new(name: &'static str, server: Server, request: Vec<u8>) -> Self {
+impl<'a> Contestant<'a> {
+    fn new(name: String, server: &'a Server, request: Vec<u8>) -> Self {
         Self { name, server, request, per_second: Vec::new(), cpu_micros: Vec::new() }
     }
 
@@ -43,33 +44,39 @@ impl Contestant {
 
 pub(crate) fn measure(report: &mut Report) -> Result<()> {
     let storages = [Storage::memory()?, Storage::sqlite()?, Storage::postgres()?];
-    let mut contestants = vec![Contestant::new("hello", Server::start_hello()?, get("/", None))];
-    for storage in &storages {
-        let server = Server::start_pinned(storage)?;
-        let token = server.register("bench@example.com")?;
-        contestants.push(Contestant::new(storage.name, server, get("/api/v1/auth/me", Some(&token))));
+    let servers = storages.iter().map(Server::start_pinned).collect::<Result<Vec<_>>>()?;
+    let hello = Server::start_hello()?;
+
+    let mut hello = Contestant::new("hello".to_owned(), &hello, get("/", None));
+    let mut contestants = Vec::new();
+    for (storage, server) in storages.iter().zip(&servers) {
+        let tokens = api::sign_up(&server.address, "bench@example.com")?;
+        for (route, request) in [("S1 `/me`", api::me(&tokens)), ("S2 `/verify`", api::verify(&tokens))] {
+            contestants.push(Contestant::new(format!("{route} over {}", storage.name), server, request));
+        }
     }
     for _ in 0..ROUNDS {
+        hello.run()?;
         contestants.iter_mut().try_for_each(Contestant::run)?;
     }
 
-    let (hello, servers) = contestants.split_first().context("a hello")?;
     report.note(
-        "S1 actix hello, one core",
+        "S1, S2 actix hello, one core",
         format!(
             "{:.0} requests/s, {:.1} µs of CPU each",
             median(&hello.per_second),
             median(&hello.cpu_micros)
         ),
     );
-    for contestant in servers {
+    contestants.sort_by(|a, b| a.name.cmp(&b.name));
+    for contestant in contestants {
         let (rate, cost) = (median(&contestant.per_second), median(&contestant.cpu_micros));
         // Each round against the hello of the same round.
         let ratios: Vec<f64> =
-            contestant.per_second.iter().zip(&hello.per_second).map(|(me, hello)| me / hello).collect();
+            contestant.per_second.iter().zip(&hello.per_second).map(|(asked, hello)| asked / hello).collect();
         let ratio = median(&ratios);
         report.goal(
-            format!("S1 `/me` over {}, one core", contestant.name),
+            format!("{}, one core", contestant.name),
             format!("{ratio:.2} × hello ({rate:.0} requests/s, {cost:.1} µs of CPU each)"),
             "≥ 0.80 × hello",
             ratio >= GOAL,
