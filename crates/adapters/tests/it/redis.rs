@@ -33,25 +33,23 @@ async fn a_redis_that_lost_its_data_starts_every_cursor_over() {
     assert_eq!(read(&there, Some(&cursor)).await.1, HashSet::from([late]));
 }
 
-/// The entries of the new history come before the cursor of the former one, as after a change of the clock.
+/// Whatever of the data is lost, also when what comes next stands before the cursor, as after a change of the clock.
 #[tokio::test]
 async fn a_cursor_of_another_history_skips_nothing() {
     let Some(server) = RedisServer::start() else { return };
     let blacklist = blacklist(&server);
-    let (first, second) = (an_entry(), an_entry());
-    blacklist.add(&[first]).await.unwrap();
-    let (cursor, _) = read(&blacklist, None).await;
-    let (history, _) = cursor.as_str().split_once(' ').unwrap();
-    let far_ahead = BlacklistCursor::new(format!("{history} 9999999999999-0"));
-    assert_eq!(read(&blacklist, Some(&far_ahead)).await.1, HashSet::new());
+    for loss in [["FLUSHALL", "SYNC"], ["DEL", LOG], ["DEL", HISTORY]] {
+        blacklist.add(&[an_entry()]).await.unwrap();
+        let (cursor, _) = read(&blacklist, None).await;
+        let (history, _) = cursor.as_str().split_once(' ').unwrap();
+        let far_ahead = BlacklistCursor::new(format!("{history} 9999999999999-0"));
+        assert_eq!(read(&blacklist, Some(&far_ahead)).await.1, HashSet::new());
 
-    run(&server, &["FLUSHALL"]).await;
-    blacklist.add(&[second]).await.unwrap();
-    assert_eq!(read(&blacklist, Some(&far_ahead)).await.1, HashSet::from([second]));
-
-    run(&server, &["DEL", LOG]).await;
-    blacklist.add(&[first]).await.unwrap();
-    assert_eq!(read(&blacklist, Some(&far_ahead)).await.1, HashSet::from([first]));
+        run(&server, &loss).await;
+        let late = an_entry();
+        blacklist.add(&[late]).await.unwrap();
+        assert!(read(&blacklist, Some(&far_ahead)).await.1.contains(&late), "{loss:?}");
+    }
 }
 
 #[tokio::test]
@@ -94,9 +92,9 @@ async fn a_subscriber_may_give_up_and_ask_again() {
     let Some(server) = RedisServer::start() else { return };
     let blacklist = blacklist(&server);
     let mut subscription = blacklist.subscribe().await.unwrap();
-    let give_up_at = Instant::now() + Duration::from_secs(3);
-    while Instant::now() < give_up_at {
-        let nothing = tokio::time::timeout(Duration::from_millis(10), subscription.next()).await;
+    // Ten short waits, and one that is longer than what Redis may take for an answer.
+    for patience in [[10; 10].as_slice(), &[3_000]].concat() {
+        let nothing = tokio::time::timeout(Duration::from_millis(patience), subscription.next()).await;
         assert!(nothing.is_err(), "woken by nothing, or lost: {nothing:?}");
     }
     blacklist.add(&[an_entry()]).await.unwrap();
@@ -151,6 +149,7 @@ async fn no_error_shows_the_password() {
 }
 
 const LOG: &str = "test:revocations:log";
+const HISTORY: &str = "test:revocations:history";
 
 fn blacklist(server: &RedisServer) -> RedisBlacklist {
     RedisBlacklist::at(&server.url(), "test:").unwrap()

@@ -6,6 +6,7 @@ use maestro_auth_adapters::redis::RedisBlacklist;
 use maestro_auth_adapters::testing::RedisServer;
 use maestro_auth_ports::Stores;
 use maestro_auth_ports::contract::StorageUnderTest;
+use tokio::task::spawn_blocking;
 
 /// A Redis of the case's own, and as many clients of it as the case opens. Only the blacklist counts.
 pub(crate) struct Redis(Option<RedisServer>);
@@ -24,7 +25,7 @@ impl StorageUnderTest for Redis {
 }
 
 pub(crate) async fn fresh() -> Redis {
-    Redis(RedisServer::start())
+    Redis(spawn_blocking(RedisServer::start).await.unwrap())
 }
 
 maestro_auth_ports::blacklist_contract!(fresh);
