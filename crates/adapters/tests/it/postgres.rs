@@ -138,11 +138,11 @@ fn instance(database: &PostgresDatabase, connections: u32) -> Stores {
     Stores::of(Arc::new(PgStore::at(database.url(), connections).unwrap()))
 }
 
-async fn connect(database: &PostgresDatabase) -> PgConnection {
+pub(crate) async fn connect(database: &PostgresDatabase) -> PgConnection {
     PgConnection::connect(database.url()).await.unwrap()
 }
 
-async fn number(connection: &mut PgConnection, sql: &'static str) -> i64 {
+pub(crate) async fn number(connection: &mut PgConnection, sql: &'static str) -> i64 {
     sqlx::query(sql).fetch_one(connection).await.unwrap().get(0)
 }
 

@@ -1,19 +1,22 @@
 //! The kit bites: storages with one classic mistake each, and the case that must turn red for it.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use maestro_auth_adapters::memory::MemoryStore;
 use maestro_auth_domain::{
-    Email, NewSession, NewUser, PasswordHash, PasswordVersion, RefreshCounter, RefreshPolicy, RefreshVerdict,
-    RevocationTime, Roles, SessionId, TenantId, Timestamp, TokenId, User, UserId,
+    BlacklistEntry, Email, NewSession, NewUser, PasswordHash, PasswordVersion, RefreshCounter, RefreshPolicy,
+    RefreshVerdict, RevocationTime, Roles, SessionId, TenantId, Timestamp, TokenId, User, UserId,
 };
 use maestro_auth_ports::contract::fixtures::token;
-use maestro_auth_ports::contract::{StorageUnderTest, crashes, sessions, users};
+use maestro_auth_ports::contract::{StorageUnderTest, blacklist, crashes, sessions, users};
 use maestro_auth_ports::{
-    CreateOutcome, Credentials, FirstAdminOutcome, OpenOutcome, Principal, RegisterOutcome, RevokeAllOutcome,
-    RotateOutcome, SessionRepository, SetActiveOutcome, SetPasswordOutcome, SetRolesOutcome, StoreResult,
-    Stores, UserRepository,
+    BlacklistCursor, BlacklistPage, BlacklistWakeups, CreateOutcome, Credentials, FirstAdminOutcome,
+    OpenOutcome, Principal, RegisterOutcome, RevokeAllOutcome, RotateOutcome, SessionRepository,
+    SetActiveOutcome, SetPasswordOutcome, SetRolesOutcome, StoreResult, Stores, TokenBlacklist,
+    UserRepository,
 };
 use tokio::task::yield_now;
 
@@ -45,6 +48,12 @@ async fn a_rotation_that_reads_then_checks_then_writes_is_caught() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_storage_that_forgets_when_it_is_closed_is_caught() {
     assert_red(async { crashes::acknowledged_writes_survive_a_reopen(&Forgetful).await }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_log_whose_cursor_is_a_number_drawn_before_the_commit_is_caught() {
+    let storage = Sequenced::default();
+    assert_red(async move { blacklist::no_cursor_skips_a_concurrent_writer(&storage).await }).await;
 }
 
 /// Demands that the case panics.
@@ -210,5 +219,55 @@ impl SessionRepository for BrokenRotate {
 
     async fn forget_expired(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {
         self.0.forget_expired(before, limit).await
+    }
+}
+
+#[derive(Default)]
+struct Sequenced {
+    store: Arc<MemoryStore>,
+    log: Arc<SequencedLog>,
+}
+
+#[async_trait]
+impl StorageUnderTest for Sequenced {
+    async fn open(&self) -> Stores {
+        Stores { blacklist: self.log.clone(), ..Stores::of(self.store.clone()) }
+    }
+}
+
+/// Draws numbers from a sequence, commits later, and reads what is greater than the last number, as a table with a serial
+/// key invites to.
+#[derive(Default)]
+struct SequencedLog {
+    sequence: AtomicU64,
+    committed: Mutex<BTreeMap<u64, BlacklistEntry>>,
+    other: MemoryStore,
+}
+
+#[async_trait]
+impl TokenBlacklist for SequencedLog {
+    async fn add(&self, entries: &[BlacklistEntry]) -> StoreResult<()> {
+        let numbered: Vec<_> =
+            entries.iter().map(|entry| (self.sequence.fetch_add(1, Ordering::SeqCst) + 1, *entry)).collect();
+        yield_now().await;
+        self.committed.lock().unwrap().extend(numbered);
+        Ok(())
+    }
+
+    async fn read(&self, after: Option<&BlacklistCursor>, limit: u32) -> StoreResult<BlacklistPage> {
+        let after = after.map_or(0, |cursor| cursor.as_str().parse().unwrap());
+        let (numbers, entries): (Vec<u64>, Vec<BlacklistEntry>) =
+            self.committed.lock().unwrap().range(after + 1..).take(limit as usize).unzip();
+        let is_complete = entries.len() < limit as usize;
+        let next = BlacklistCursor::new(numbers.last().unwrap_or(&after).to_string());
+        Ok(BlacklistPage { entries, next, is_complete })
+    }
+
+    async fn forget_expired_entries(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {
+        self.other.forget_expired_entries(before, limit).await
+    }
+
+    async fn subscribe(&self) -> StoreResult<Box<dyn BlacklistWakeups>> {
+        self.other.subscribe().await
     }
 }
