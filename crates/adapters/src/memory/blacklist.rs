@@ -62,7 +62,9 @@ impl Blacklist {
 impl TokenBlacklist for MemoryStore {
     async fn add(&self, entries: &[BlacklistEntry]) -> StoreResult<()> {
         let blacklist = &mut self.state()?.blacklist;
-        entries.iter().for_each(|entry| blacklist.add(*entry));
+        for entry in entries {
+            blacklist.add(*entry);
+        }
         Ok(())
     }
 

@@ -269,7 +269,9 @@ impl Reader {
 }
 
 fn subject(entry: &BlacklistEntry) -> SessionId {
-    let Revoked::Session(session) = entry.revoked else { panic!("an entry that no test added: {entry:?}") };
+    let Revoked::Session(session) = entry.revoked else {
+        unreachable!("an entry that no test added: {entry:?}")
+    };
     session
 }
 

@@ -249,7 +249,10 @@ impl TokenBlacklist for SequencedLog {
     async fn add(&self, entries: &[BlacklistEntry]) -> StoreResult<()> {
         let numbered: Vec<_> =
             entries.iter().map(|entry| (self.sequence.fetch_add(1, Ordering::SeqCst) + 1, *entry)).collect();
-        yield_now().await;
+        let is_slow = numbered.first().is_some_and(|(number, _)| number % 4 == 0);
+        for _ in 0..if is_slow { 100 } else { 1 } {
+            yield_now().await; // others commit meanwhile
+        }
         self.committed.lock().unwrap().extend(numbered);
         Ok(())
     }
