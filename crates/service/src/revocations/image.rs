@@ -176,7 +176,9 @@ mod tests {
         #[test]
         fn it_refuses_what_its_entries_cover(entries in entries(), now in 0_i64..100) {
             let image = BlacklistImage::new();
-            entries.iter().for_each(|entry| image.add(entry));
+            for entry in &entries {
+                image.add(entry);
+            }
             let covered = |token: &RevocableToken, entries: &[BlacklistEntry]| {
                 entries.iter().any(|entry| entry.revoked.covers(token))
             };

@@ -102,13 +102,12 @@ impl Tokens {
         now: Timestamp,
     ) -> Result<RevocableToken, TokenRejected> {
         let revision = self.signer.revision();
-        let verified = match self.verified.find(token, revision) {
-            Some(verified) => verified,
-            None => {
-                let verified = self.verify_access(token).await?;
-                self.verified.remember(token, revision, verified);
-                verified
-            }
+        let verified = if let Some(verified) = self.verified.find(token, revision) {
+            verified
+        } else {
+            let verified = self.verify_access(token).await?;
+            self.verified.remember(token, revision, verified);
+            verified
         };
         self.check_times(&verified, now)?;
         Ok(verified.token)

@@ -222,7 +222,9 @@ async fn a_relay_tells_sooner_and_its_loss_loses_nothing() {
     here.until(|status| status.relay_works == Some(false)).await;
     relay.turn_on();
     here.until(|status| status.relay_works == Some(true)).await;
-    following.into_iter().for_each(|task| task.abort());
+    for task in following {
+        task.abort();
+    }
 }
 
 /// The `jti` of a token.
