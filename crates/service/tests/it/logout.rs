@@ -74,3 +74,15 @@ async fn sessions_are_forgotten_only_once_none_of_their_tokens_can_live() {
     t.clock.advance(Duration::from_secs(1));
     assert_eq!(t.auth.forget_expired_sessions(100).await.unwrap(), 1);
 }
+
+#[tokio::test]
+async fn sec_62_a_logout_everywhere_that_another_instance_was_faster_with_is_done_here_too() {
+    let (here, there) = TestAuth::two_instances().await;
+    let phone = here.signed_in("ada@example.org").await;
+    let laptop = here.login("ada@example.org", PASSWORD).await.unwrap();
+    here.catch_up().await;
+    there.auth.logout(&phone.access_token, LogoutScope::Everywhere).await.unwrap();
+
+    here.auth.logout(&phone.access_token, LogoutScope::Everywhere).await.unwrap();
+    assert!(!here.is_accepted(&laptop.access_token).await, "the instance that answered has no delay");
+}

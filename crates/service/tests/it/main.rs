@@ -1,6 +1,6 @@
 //! The use cases over the memory store, with a clock and randomness that repeat: no database, no HTTP, no waiting.
 
-#![expect(clippy::unwrap_used, reason = "a test tells by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test tells by panicking")]
 
 mod accounts;
 mod login;

@@ -55,7 +55,8 @@ impl<'w> Client<'w> {
     /// Presents every token to both instances, once they have heard of everything; they must agree.
     pub(super) async fn present_all(self) {
         for instance in self.instances {
-            self.world.expect(instance.auth.revocations().catch_up().await.map_err(|error| error.to_string()));
+            let read = instance.auth.revocations().catch_up().await;
+            self.world.expect(read.map_err(|error| error.to_string()));
         }
         let minted = self.world.oracle().minted.clone();
         for token in minted {
@@ -151,7 +152,7 @@ impl<'w> Client<'w> {
         let cause = self.world.oracle().begin_cause(&call, ends);
         let request = at.auth.logout(&token.access, LogoutScope::ThisSession);
         let answer = self.ask(&mut call, || format!("log out {}", token.label()), request).await;
-        self.settle(&call, cause, answer.map(|answer| answer.map(|()| ends)));
+        self.settle(&call, cause, answer.map(|answer| answer.map(|()| ends)).as_ref());
     }
 
     /// Ends all sessions up to the generation of the token at least: had it been raised before, the token would be refused.
@@ -169,7 +170,7 @@ impl<'w> Client<'w> {
                 oracle.cancel(cause);
                 self.world.expect(oracle.judge_authenticate(&call, &token, &Err(refused)));
             }
-            answer => self.settle(&call, cause, answer.map(|answer| answer.map(|()| ends))),
+            answer => self.settle(&call, cause, answer.map(|answer| answer.map(|()| ends)).as_ref()),
         }
     }
 
@@ -210,10 +211,10 @@ impl<'w> Client<'w> {
     }
 
     /// Tells the oracle what became of a cause.
-    pub(super) fn settle<E: Debug>(&self, call: &Call, cause: CauseId, answer: Option<Result<Ends, E>>) {
+    pub(super) fn settle<E>(self, call: &Call, cause: CauseId, answer: Option<&Result<Ends, E>>) {
         let (mut oracle, now) = (self.world.oracle(), self.world.moment());
         match answer {
-            Some(Ok(ends)) => oracle.acknowledge(cause, ends, now),
+            Some(Ok(ends)) => oracle.acknowledge(cause, *ends, now),
             Some(Err(_)) => {
                 self.world.expect(call.excuses_a_failure());
                 oracle.give_up(cause, now);

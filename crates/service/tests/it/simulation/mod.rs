@@ -9,11 +9,13 @@ mod dice;
 mod mutations;
 mod operators;
 mod oracle;
+mod rounds;
 mod schedule;
 mod scheduler;
 mod signer;
 mod store;
 mod surroundings;
+mod the_simulation_finds;
 mod world;
 
 use std::collections::BTreeMap;
@@ -47,80 +49,11 @@ fn every_schedule_keeps_the_promise() {
     assert!(seldom.is_none(), "{seldom:?} is too seldom to prove anything; all that happened: {total:#?}");
 }
 
-/// The schedules find each defect that is put in.
-mod the_simulation_finds {
-    use super::Mutation;
-    use super::assert_found;
-
-    #[test]
-    fn a_feed_that_skips_entries() {
-        assert_found(Mutation::FeedSkipsEntries);
-    }
-
-    #[test]
-    fn an_image_that_stays_empty() {
-        assert_found(Mutation::ImageStaysEmpty);
-    }
-
-    #[test]
-    fn an_end_without_an_entry() {
-        assert_found(Mutation::EndsWithoutEntry);
-    }
-
-    #[test]
-    fn a_clock_that_stands_still() {
-        assert_found(Mutation::ClockStandsStill);
-    }
-
-    #[test]
-    fn stale_principals() {
-        assert_found(Mutation::StalePrincipals);
-    }
-
-    #[test]
-    fn a_logout_that_is_lost() {
-        assert_found(Mutation::LogoutIsLost);
-    }
-
-    #[test]
-    fn a_refresh_that_brings_a_session_back() {
-        assert_found(Mutation::RefreshResurrects);
-    }
-
-    #[test]
-    fn a_login_with_a_former_password() {
-        assert_found(Mutation::OldPasswordOpens);
-    }
-
-    #[test]
-    fn tabs_that_are_taken_for_a_thief() {
-        assert_found(Mutation::NoGrace);
-    }
-
-    #[test]
-    fn a_store_that_forgets_revoked_tokens() {
-        assert_found(Mutation::StoreForgetsTokens);
-    }
-
-    #[test]
-    fn a_feed_that_invents_entries() {
-        assert_found(Mutation::FeedInvents);
-    }
-}
-
 /// Runs the schedule of a seed, and fails the test with what happened in it if a promise is not kept.
 fn keep_promise(seed: u64) -> BTreeMap<&'static str, u64> {
     let Schedule { objection, tally, .. } = run(seed, None, false);
     assert!(objection.is_none(), "{}", tell(seed, None, 60));
     tally
-}
-
-/// Asserts that some schedule of the first few objects to the defect.
-fn assert_found(defect: Mutation) {
-    let is_found = |seed: &u64| run(*seed, Some(defect), false).objection.is_some();
-    let found = (0..1_000).find(is_found);
-    assert!(found.is_some(), "nobody notices {defect:?}");
-    println!("{}", tell(found.unwrap(), Some(defect), 30));
 }
 
 /// Runs a schedule again, and tells what happened at last.

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use maestro_auth_adapters::system::testing::ManualClock;
 use maestro_auth_domain::{
-    BlacklistEntry, NewSession, PasswordHash, PasswordVersion, RefreshCounter, RefreshPolicy,
-    RevocationTime, Revoked, SessionId, Timestamp, TokenId, UserId,
+    BlacklistEntry, NewSession, PasswordHash, PasswordVersion, RefreshCounter, RefreshPolicy, RevocationTime,
+    Revoked, SessionId, Timestamp, TokenId, UserId,
 };
 use maestro_auth_ports::{
-    BlacklistCursor, BlacklistPage, Clock, OpenOutcome, Principal, RotateOutcome,
-    SessionRepository, StoreResult, Stores, TokenBlacklist, UserRepository,
+    BlacklistCursor, BlacklistPage, Clock, OpenOutcome, Principal, RotateOutcome, SessionRepository,
+    StoreResult, Stores, TokenBlacklist, UserRepository,
 };
+
+use super::rounds;
 
 /// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,8 +135,12 @@ impl Mutant {
         if self.has(Mutation::LogoutIsLost) { Ok(()) } else { self.sessions().revoke(session, when).await }
     }
 
-    pub(super) async fn read(&self, after: Option<&BlacklistCursor>, limit: u32) -> StoreResult<BlacklistPage> {
-        let mut page = self.blacklist().read(after, limit).await?;
+    pub(super) async fn read(
+        &self,
+        after: Option<&BlacklistCursor>,
+        limit: u32,
+    ) -> StoreResult<BlacklistPage> {
+        let mut page = rounds::read(self.blacklist(), after, limit).await?;
         let entries = &mut page.entries;
         let mut memory = self.memory.lock().unwrap();
         match self.mutation {

@@ -26,7 +26,7 @@ impl Client<'_> {
         }
         let ends = answer.map(|answer| answer.map(|shown| Ends::Tokens { user, below: shown.generation }));
         let is_done = matches!(ends, Some(Ok(_)));
-        self.settle(&call, cause, ends);
+        self.settle(&call, cause, ends.as_ref());
         self.world.oracle().account(user).roles.end(write, self.world.moment(), is_done);
     }
 
@@ -45,7 +45,7 @@ impl Client<'_> {
         let request = at.auth.set_password(user, password);
         let answer = self.ask(&mut call, || format!("set the password of {user} to {text}"), request).await;
         let is_done = matches!(answer, Some(Ok(())));
-        self.settle(&call, cause, answer.map(|answer| answer.map(|()| ends)));
+        self.settle(&call, cause, answer.map(|answer| answer.map(|()| ends)).as_ref());
         self.world.oracle().account(user).passwords.end(write, self.world.moment(), is_done);
     }
 
@@ -67,7 +67,11 @@ impl Client<'_> {
         if let Some(cause) = cause {
             let up_to = |floor: Generation| Generation::from_number(floor.number() - 1);
             let ends = |floor| Ends::Sessions { user, up_to: up_to(floor) };
-            self.settle(&call, cause, answer.map(|answer| answer.map(|shown| ends(shown.session_floor))));
+            self.settle(
+                &call,
+                cause,
+                answer.map(|answer| answer.map(|shown| ends(shown.session_floor))).as_ref(),
+            );
         }
         self.world.oracle().account(user).active.end(write, self.world.moment(), is_done);
     }
@@ -85,7 +89,7 @@ impl Client<'_> {
         let entries = [entry];
         let request = at.stores.blacklist.add(&entries);
         let answer = self.ask(&mut call, || format!("revoke {}", token.label()), request).await;
-        self.settle(&call, cause, answer.map(|answer| answer.map(|()| Ends::Token(id))));
+        self.settle(&call, cause, answer.map(|answer| answer.map(|()| Ends::Token(id))).as_ref());
     }
 
     fn some_user(self) -> UserId {

@@ -32,18 +32,20 @@ pub(super) struct Schedule {
 }
 
 const CLIENTS: usize = 5;
-const REQUESTS: u64 = 10;
+const REQUESTS: u64 = 8;
 const USERS: u8 = 2;
 
 /// Runs the schedule of a seed.
 pub(super) fn run(seed: u64, mutation: Option<Mutation>, is_traced: bool) -> Schedule {
     // A failed login waits until its floor is over; here the floor is zero, and tokio's clock stands still.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let _entered = runtime.enter();
 
     let world = Arc::new(World::new(seed, mutation, is_traced));
     let memory = Arc::new(MemoryStore::new());
-    (1..=USERS).for_each(|number| world.oracle().accounts.push(new_account(number, &memory, world.clock.now())));
+    (1..=USERS)
+        .for_each(|number| world.oracle().accounts.push(new_account(number, &memory, world.clock.now())));
     let instances = [0, 1].map(|number| instance(number, &world, &memory));
     let client = Client { world: &world, instances: &instances, is_patient: false };
 

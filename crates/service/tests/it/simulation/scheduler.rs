@@ -40,12 +40,10 @@ pub(super) fn at_once<T>(future: impl Future<Output = T>) -> T {
 /// Lets others act, so many times.
 pub(super) async fn stand_back(times: u64) {
     let mut left = times;
-    poll_fn(|_| match left {
-        0 => Poll::Ready(()),
-        _ => {
-            left -= 1;
-            Poll::Pending
-        }
+    poll_fn(|_| {
+        let is_over = left == 0;
+        left = left.saturating_sub(1);
+        if is_over { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
 }

@@ -158,7 +158,7 @@ impl TokenBlacklist for RoughStore {
             return Err(self.world.fault("the feed is lost"));
         }
         let small = u32::try_from(1 + dice.below(4)).unwrap();
-        let limit = if dice.chance(30) { small } else { limit };
+        let limit = if dice.chance(50) { small } else { limit };
         let mut page = self.step("read", self.mutant.read(after, limit)).await?;
         page.entries.extend_from_within(..dice.index(page.entries.len() + 1));
         dice.shuffle(&mut page.entries);
@@ -172,7 +172,8 @@ impl TokenBlacklist for RoughStore {
     }
 
     async fn forget_expired_entries(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {
-        self.step("forget_expired_entries", self.mutant.blacklist().forget_expired_entries(before, limit)).await
+        self.step("forget_expired_entries", self.mutant.blacklist().forget_expired_entries(before, limit))
+            .await
     }
 
     async fn subscribe(&self) -> StoreResult<Box<dyn BlacklistWakeups>> {

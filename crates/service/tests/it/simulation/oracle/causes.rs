@@ -22,9 +22,15 @@ pub(in super::super) enum Ends {
     Token(TokenId),
     Session(SessionId),
     /// The sessions of the user that were opened at this generation or before.
-    Sessions { user: UserId, up_to: Generation },
+    Sessions {
+        user: UserId,
+        up_to: Generation,
+    },
     /// The tokens of the user below this generation.
-    Tokens { user: UserId, below: Generation },
+    Tokens {
+        user: UserId,
+        below: Generation,
+    },
 }
 
 /// A token, and what is known of when it came to be.

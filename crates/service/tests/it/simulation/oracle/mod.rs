@@ -13,8 +13,8 @@ use maestro_auth_domain::{
 };
 use maestro_auth_service::SignedIn;
 
-use self::causes::{Cause, Origin};
 pub(super) use self::causes::Ends;
+use self::causes::{Cause, Origin};
 pub(super) use self::history::History;
 use super::world::Moment;
 use crate::tokens::claims;
@@ -186,7 +186,10 @@ impl Oracle {
         if *known == user.roles {
             Ok(())
         } else {
-            Err(format!("generation {:?} showed {:?} before, and {:?} now", user.generation, known, user.roles))
+            Err(format!(
+                "generation {:?} showed {:?} before, and {:?} now",
+                user.generation, known, user.roles
+            ))
         }
     }
 

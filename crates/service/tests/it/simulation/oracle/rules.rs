@@ -28,7 +28,9 @@ impl Oracle {
                 ensure(!has_expired, "an expired token is accepted")?;
                 if let Some(cause) = self.causes.iter().find(|cause| cause.is_binding(call, &origin)) {
                     let since = call.began.at.saturating_sub(cause.acknowledged().at);
-                    return Err(format!("a token is accepted {since:?} after its end was acknowledged: {cause:?}"));
+                    return Err(format!(
+                        "a token is accepted {since:?} after its end was acknowledged: {cause:?}"
+                    ));
                 }
                 ensure(user.id == origin.token.user && user.is_active, "a token stands for somebody else")?;
                 ensure(user.generation == origin.token.generation, "an outdated user is shown")?;
@@ -99,7 +101,9 @@ impl Oracle {
                 self.count("refresh refused");
                 ensure(self.has_a_cause(&origin, Cause::ends_sessions), "a session has ended without a cause")
             }
-            Err(RefreshError::Expired | RefreshError::Invalid) => Err("a good refresh token is refused".to_owned()),
+            Err(RefreshError::Expired | RefreshError::Invalid) => {
+                Err("a good refresh token is refused".to_owned())
+            }
             Err(RefreshError::Store(_)) => call.excuses_a_failure(),
         }
     }
@@ -107,8 +111,7 @@ impl Oracle {
     /// A login or a registration opened a session.
     pub(in super::super) fn open(&mut self, call: &Call, signed_in: &SignedIn, password: &str) -> Verdict {
         let minted = Minted::read(signed_in, call.began);
-        let opened =
-            Opened { at: minted.token.generation, began: call.began, password: password.to_owned() };
+        let opened = Opened { at: minted.token.generation, began: call.began, password: password.to_owned() };
         ensure(self.sessions.insert(minted.token.session, opened).is_none(), "two sessions have one id")?;
         self.mint(call, minted, signed_in)
     }
@@ -124,7 +127,10 @@ impl Oracle {
         let role = signed_in.user.roles.primary();
         let password = &self.sessions[&minted.token.session].password;
         let account = self.accounts.iter().find(|account| account.id == signed_in.user.id).unwrap();
-        ensure(account.passwords.may_show(call.began, |it| it == password), "a session outlives its password")?;
+        ensure(
+            account.passwords.may_show(call.began, |it| it == password),
+            "a session outlives its password",
+        )?;
         ensure(account.roles.may_show(call.began, |it| it == role), "a token with former roles is minted")?;
         self.see(&signed_in.user)?;
         self.minted.push(Arc::new(minted));
