@@ -1,4 +1,3 @@
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -6,6 +5,7 @@ use async_trait::async_trait;
 use maestro_auth_ports::{BlacklistWakeups, StoreError, StoreResult};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{Executor, Postgres};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
@@ -26,17 +26,19 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// log is read now and then all the same.
 pub(super) struct PgSignal {
     options: PgConnectOptions,
-    lane: Arc<Lane<Postgres>>,
+    /// Where the connections live: that of a web worker may end while another worker still waits.
+    runtime: Handle,
     /// Has room for one: whoever comes while a notification is about to be sent needs no other one.
     pending: mpsc::Sender<()>,
 }
 
 impl PgSignal {
-    /// Sends over `lane`, and listens on connections of its own.
+    /// Sends over `lane`, and listens on connections of its own, in the present runtime.
     pub(super) fn new(options: PgConnectOptions, lane: Arc<Lane<Postgres>>) -> Self {
         let (pending, due) = mpsc::channel(1);
-        lane.runtime().spawn(send_all(Arc::clone(&lane), due));
-        Self { options, lane, pending }
+        let runtime = Handle::current();
+        runtime.spawn(send_all(lane, due));
+        Self { options, runtime, pending }
     }
 }
 
@@ -46,15 +48,15 @@ impl Signal for PgSignal {
         let _one_is_pending_already = self.pending.try_send(());
     }
 
-    /// The connection is that of a task in the runtime of the lane, since that of a web worker may end before.
     async fn subscribe(&self) -> StoreResult<Box<dyn BlacklistWakeups>> {
-        let listening = self.lane.runtime().spawn(timeout(STEP, listen(self.options.clone())));
-        let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the database did not answer in time");
-        let listener = listening.await.map_err(StoreError::unavailable)?.map_err(late);
-        let listener = listener.map_err(StoreError::unavailable)?.map_err(StoreError::unavailable)?;
+        let options = self.options.clone();
+        let listening = self.runtime.spawn(async { timeout(STEP, listen(options)).await });
+        let late = |_| StoreError::unavailable("the database did not answer in time");
+        let listener = listening.await.map_err(StoreError::unavailable)?.map_err(late)?;
+        let listener = listener.map_err(StoreError::unavailable)?;
         let wakeups = LocalWakeups::default();
         let woken = wakeups.subscribe();
-        let task = self.lane.runtime().spawn(forward(listener, wakeups)).abort_handle();
+        let task = self.runtime.spawn(forward(listener, wakeups)).abort_handle();
         Ok(Box::new(Subscription { woken, task }))
     }
 }

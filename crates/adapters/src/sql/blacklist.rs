@@ -4,9 +4,10 @@ use maestro_auth_ports::{
     BlacklistCursor, BlacklistPage, BlacklistWakeups, StoreError, StoreResult, TokenBlacklist,
 };
 
+use super::Step;
 use super::dialect::Dialect;
 use super::rows::Columns;
-use super::statement::{Statement, Step, Values};
+use super::statement::{Statement, Values};
 use super::store::{SqlStore, last};
 
 /// Blacklists the session in `sessions` until `$2`.

@@ -97,11 +97,6 @@ impl<D: Dialect> Lane<D> {
         })
     }
 
-    /// Where the steps run.
-    pub(crate) fn runtime(&self) -> &Handle {
-        &self.runtime
-    }
-
     async fn run_with_retries(&self, step: &Step) -> sqlx::Result<Rows<D>> {
         let (mut conflicts, mut reconnects) = (0, 0);
         loop {

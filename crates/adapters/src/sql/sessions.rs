@@ -72,7 +72,7 @@ macro_rules! find_principal {
 }
 pub(crate) use {end_all_sessions, end_session, find_principal, insert_session, note_login, spend_counter};
 
-const FIND_SESSION: &str = find_principal!();
+const FIND_SESSION: &str = crate::sql::find_principal!();
 /// In the words of the index `revocations_tokens`.
 const FIND_PRINCIPAL: &str =
     concat!(find_principal!(), " AND NOT EXISTS (SELECT 1 FROM revocations WHERE kind = 1 AND subject = $2)");
