@@ -49,10 +49,11 @@ pub(crate) fn measure(report: &mut Report) -> Result<()> {
 
     let mut hello = Contestant::new("hello".to_owned(), &hello, get("/", None));
     let mut contestants = Vec::new();
-    for (storage, server) in storages.iter().zip(&servers) {
-        let tokens = api::sign_up(&server.address, "bench@example.com")?;
-        for (route, request) in [("S1 `/me`", api::me(&tokens)), ("S2 `/verify`", api::verify(&tokens))] {
-            contestants.push(Contestant::new(format!("{route} over {}", storage.name), server, request));
+    for (goal, route, request) in [("S1", "/me", api::me as fn(&_) -> _), ("S2", "/verify", api::verify)] {
+        for (storage, server) in storages.iter().zip(&servers) {
+            let tokens = api::sign_up(&server.address, &format!("{goal}@example.com"))?;
+            let name = format!("{goal} `{route}` over {}", storage.name);
+            contestants.push(Contestant::new(name, server, request(&tokens)));
         }
     }
     for _ in 0..ROUNDS {
@@ -68,7 +69,6 @@ pub(crate) fn measure(report: &mut Report) -> Result<()> {
             median(&hello.cpu_micros)
         ),
     );
-    contestants.sort_by(|a, b| a.name.cmp(&b.name));
     for contestant in contestants {
         let (rate, cost) = (median(&contestant.per_second), median(&contestant.cpu_micros));
         // Each round against the hello of the same round.

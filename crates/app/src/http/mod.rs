@@ -40,6 +40,7 @@ pub use self::openapi::openapi_json;
 pub use self::readiness::Readiness;
 pub use self::request_id::RequestIds;
 use self::router::Router;
+use self::routes::rendered::RenderedUsers;
 
 /// What the routes work with; one for all workers.
 pub struct HttpState {
@@ -70,6 +71,7 @@ pub fn app(
     };
     App::new()
         .app_data(web::Data::from(state))
+        .app_data(web::Data::new(RenderedUsers::default()))
         .configure(|config| routes::register(&mut Router::new(config)))
         .default_service(web::to(router::not_found))
         .wrap(boundary)

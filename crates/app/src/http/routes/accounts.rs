@@ -4,6 +4,7 @@ use maestro_auth_domain::{DisplayName, Email, Password, RoleName};
 use maestro_auth_service::Register;
 use utoipa::ToSchema;
 
+use super::rendered::{JSON, RenderedUsers};
 use super::representations::{TokenBody, UserBody};
 use crate::http::openapi::{BearerProblems, RegisterProblems};
 use crate::http::{ApiError, HttpState, bearer, body, in_time};
@@ -65,8 +66,9 @@ pub(in crate::http) async fn register(
 )]
 pub(in crate::http) async fn me(
     state: Data<HttpState>,
+    rendered: Data<RenderedUsers>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let user = in_time(state.auth.authenticate(bearer::required(&request)?)).await?;
-    Ok(HttpResponse::Ok().json(UserBody::of(&user)))
+    Ok(HttpResponse::Ok().content_type(JSON).body(rendered.body_of(user)?))
 }

@@ -4,6 +4,7 @@ pub(super) mod accounts;
 pub(super) mod docs;
 pub(super) mod health;
 pub(super) mod keys;
+pub(super) mod rendered;
 mod representations;
 pub(super) mod sessions;
 pub(super) mod verify;

@@ -1,0 +1,108 @@
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use actix_web::http::header::HeaderValue;
+use actix_web::web::Bytes;
+use maestro_auth_domain::{User, UserId};
+
+use super::representations::UserBody;
+use crate::http::{ApiError, ErrorCode};
+
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The bodies of the users that one worker showed lately: writing one takes ten times as long as finding it here.
+///
+/// Each lies beside the user that it shows, and serves no other, so there is nothing to keep up to date. Whoever comes to a
+/// slot takes it over, so there is nothing to sweep.
+pub(in crate::http) struct RenderedUsers {
+    slots: RefCell<Vec<Option<Rendered>>>,
+}
+
+struct Rendered {
+    user: Arc<User>,
+    body: Bytes,
+}
+
+impl RenderedUsers {
+    /// The last byte of an id is random, so it makes a fair slot. All of them full take about 200 KiB.
+    const SLOTS: usize = 256;
+
+    pub(super) fn body_of(&self, user: Arc<User>) -> Result<Bytes, ApiError> {
+        let slot = slot_of(user.id);
+        if let Some(rendered) = &self.slots.borrow()[slot]
+            && rendered.user == user
+        {
+            return Ok(rendered.body.clone());
+        }
+        let body = serde_json::to_vec(&UserBody::of(&user)).map(Bytes::from);
+        let body = body.map_err(|error| ApiError::new(ErrorCode::InternalError).caused_by(error))?;
+        self.slots.borrow_mut()[slot] = Some(Rendered { user, body: body.clone() });
+        Ok(body)
+    }
+}
+
+impl Default for RenderedUsers {
+    fn default() -> Self {
+        Self { slots: RefCell::new((0..Self::SLOTS).map(|_| None).collect()) }
+    }
+}
+
+fn slot_of(user: UserId) -> usize {
+    let [.., last] = *user.as_uuid().as_bytes();
+    usize::from(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use maestro_auth_domain::{DisplayName, Email, Generation, RoleName, Roles, TenantId, Timestamp};
+
+    use super::*;
+
+    fn user(first_random: u8, name: &str) -> Arc<User> {
+        let mut random = [7; 10];
+        random[0] = first_random;
+        let created_at = Timestamp::from_unix_seconds(1_800_000_000);
+        Arc::new(User {
+            id: UserId::generate(created_at, random),
+            tenant: TenantId::DEFAULT,
+            email: Email::parse("test@example.com").unwrap(),
+            name: DisplayName::parse(name).unwrap(),
+            roles: Roles::single(RoleName::viewer()),
+            is_active: true,
+            email_verified: false,
+            created_at,
+            last_login_at: None,
+            generation: Generation::FIRST,
+            session_floor: Generation::FIRST,
+        })
+    }
+
+    #[test]
+    fn a_body_shows_its_user_as_it_is_now() {
+        let rendered = RenderedUsers::default();
+        let name_shown = |user: &Arc<User>| {
+            let body = rendered.body_of(Arc::clone(user)).unwrap();
+            serde_json::from_slice::<serde_json::Value>(&body).unwrap()["name"].as_str().unwrap().to_owned()
+        };
+        // The same user twice, the same one changed, another one in the same slot, and the first again.
+        let (before, after, other) = (user(1, "Before"), user(1, "After"), user(2, "Other"));
+        assert_eq!(slot_of(before.id), slot_of(other.id));
+        for (user, name) in [
+            (&before, "Before"),
+            (&before, "Before"),
+            (&after, "After"),
+            (&other, "Other"),
+            (&before, "Before"),
+        ] {
+            assert_eq!(name_shown(user), name);
+        }
+    }
+
+    #[test]
+    fn a_user_is_rendered_once() {
+        let rendered = RenderedUsers::default();
+        let first = rendered.body_of(user(1, "Test User")).unwrap();
+        let second = rendered.body_of(user(1, "Test User")).unwrap();
+        assert_eq!(first.as_ptr(), second.as_ptr());
+    }
+}
