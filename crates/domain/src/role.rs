@@ -229,7 +229,8 @@ mod tests {
         assert!(!permits("unknown", "model:view"));
         assert!(permits("admin", "model:deploy"));
         assert!(permits("admin", "any-thing:at_all"));
-        for name in ["", "model", "model:", ":view", "model:view:all", "Model:view", "model:*", "model: view"] {
+        for name in ["", "model", "model:", ":view", "model:view:all", "Model:view", "model:*", "model: view"]
+        {
             assert!(PermissionName::parse(name).is_err(), "{name:?} was accepted");
         }
     }

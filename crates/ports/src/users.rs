@@ -73,8 +73,12 @@ pub trait UserRepository: Send + Sync {
     /// the sessions alive: `new_roles_outdate_tokens_and_keep_sessions`. MUST be refused when it takes the role `admin`
     /// from its last active holder, also in a race: `the_last_active_admin_stays`. Setting the same roles MUST change
     /// nothing: `setting_the_same_roles_changes_nothing`.
-    async fn set_roles(&self, user: UserId, roles: Roles, when: RevocationTime)
-    -> StoreResult<SetRolesOutcome>;
+    async fn set_roles(
+        &self,
+        user: UserId,
+        roles: Roles,
+        when: RevocationTime,
+    ) -> StoreResult<SetRolesOutcome>;
 
     /// The highest cost among the stored bcrypt hashes, if there are any; it decides how long a failed login takes.
     ///

@@ -1,10 +1,9 @@
 use maestro_auth_domain::{
-    DisplayName, Email, Generation, NewPassword, NewUser, Revoked, RevocationTime, RoleName, Roles, Timestamp,
-    User, UserId,
+    DisplayName, Email, Generation, NewPassword, NewUser, RevocationTime, Revoked, RoleName, Roles,
+    Timestamp, User, UserId,
 };
 use maestro_auth_ports::{
-    CreateOutcome, HashError, SetActiveOutcome, SetPasswordOutcome, SetRolesOutcome, StoreError,
-    StoreResult,
+    CreateOutcome, HashError, SetActiveOutcome, SetPasswordOutcome, SetRolesOutcome, StoreError, StoreResult,
 };
 use thiserror::Error;
 

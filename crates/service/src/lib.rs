@@ -22,7 +22,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use maestro_auth_domain::{
-    BlacklistEntry, NewSession, PasswordPolicy, RevocationTime, Revoked, SessionId, TenantId, Timestamp, TokenId,
+    BlacklistEntry, NewSession, PasswordPolicy, RevocationTime, Revoked, SessionId, TenantId, Timestamp,
+    TokenId,
 };
 use maestro_auth_ports::{
     Clock, Entropy, PasswordHasher, Principal, StoreResult, Stores, TokenBlacklist, TokenSigner,
@@ -35,8 +36,8 @@ pub use bootstrap::FirstAdmin;
 pub use login::{Login, LoginError};
 pub use logout::{LogoutError, LogoutScope};
 pub use policy::{Policies, RegistrationMode, RegistrationPolicy, TokenPolicy};
-pub use refresh::RefreshError;
 use principals::Principals;
+pub use refresh::RefreshError;
 pub use register::{Register, RegisterError};
 pub use revocations::{FeedStatus, Revocations};
 use tokens::Tokens;

@@ -44,9 +44,8 @@ impl Principals {
     pub(crate) fn find(&self, token: &RevocableToken, now: Timestamp, moment: Duration) -> Option<Arc<User>> {
         let session = self.sessions.get(&token.session)?.if_recent(moment)?;
         let user = self.users.get(&token.user)?.if_recent(moment)?;
-        let is_good = session.user == token.user
-            && session.is_live(&user, now)
-            && user.generation == token.generation; // a higher one shows that the user seen is the older
+        let is_good =
+            session.user == token.user && session.is_live(&user, now) && user.generation == token.generation; // a higher one shows that the user seen is the older
         is_good.then_some(user)
     }
 }

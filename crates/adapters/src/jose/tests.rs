@@ -438,8 +438,7 @@ async fn a_clock_that_was_set_back_leaves_a_key_to_sign_with() {
 #[tokio::test]
 async fn the_revision_changes_when_a_key_is_taken_away_and_only_then() {
     let instances = Instances::new();
-    let (here, there) =
-        (instances.open(Algorithm::EdDsa).await, instances.open(Algorithm::EdDsa).await);
+    let (here, there) = (instances.open(Algorithm::EdDsa).await, instances.open(Algorithm::EdDsa).await);
     let first = here.revision();
     here.reload().await.unwrap();
     assert_eq!(here.revision(), first);

@@ -9,8 +9,8 @@ use maestro_auth_domain::{
 use maestro_auth_ports::{
     BlacklistCursor, BlacklistPage, BlacklistWakeups, CreateOutcome, Credentials, FirstAdminOutcome,
     OpenOutcome, Principal, RegisterOutcome, RevokeAllOutcome, RotateOutcome, SessionRepository,
-    SetActiveOutcome, SetPasswordOutcome, SetRolesOutcome, SigningKeyRecord, SigningKeyRepository, StoreError,
-    StoreHealth, StoreResult, Stores, TokenBlacklist, UserRepository,
+    SetActiveOutcome, SetPasswordOutcome, SetRolesOutcome, SigningKeyRecord, SigningKeyRepository,
+    StoreError, StoreHealth, StoreResult, Stores, TokenBlacklist, UserRepository,
 };
 
 /// A storage that a test can switch off, to see what its callers make of it.

@@ -50,8 +50,7 @@ impl State {
         };
         session.revoked_at = Some(when.at);
         if let Some(User { tenant, .. }) = self.users.get(session.user) {
-            let entry =
-                BlacklistEntry { tenant: *tenant, revoked: Revoked::Session(id), until: when.until };
+            let entry = BlacklistEntry { tenant: *tenant, revoked: Revoked::Session(id), until: when.until };
             self.blacklist.add(entry);
         }
     }

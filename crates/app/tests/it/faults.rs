@@ -208,7 +208,9 @@ impl Scene {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         for n in 0..200 {
-            for (path, token) in [("/api/v1/auth/me", Some(&*self.user.access)), ("/api/v1/auth/health", None)] {
+            for (path, token) in
+                [("/api/v1/auth/me", Some(&*self.user.access)), ("/api/v1/auth/health", None)]
+            {
                 let answer = self.server.get(path, token).await;
                 assert_eq!(answer.status(), StatusCode::OK, "{path}, call {n} after the readiness returned");
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use maestro_auth_adapters::testing::is_skipped;
+use maestro_auth_adapters::testing::{RedisServer, is_skipped};
 use reqwest::StatusCode;
 use serde_json::Value;
 use sqlx::{Connection, PgConnection};
@@ -14,9 +14,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::sleep;
 
 use crate::support::bounds::{ELSEWHERE, is_refused_after};
-use crate::support::{
-    Answer, Cluster, PASSWORD, Server, SignedIn, Storage, logged_in, raw, registered,
-};
+use crate::support::{Answer, Cluster, PASSWORD, Server, SignedIn, Storage, logged_in, raw, registered};
 
 const EMAIL: &str = "ada@example.com";
 const ME: &str = "/api/v1/auth/me";
@@ -86,12 +84,16 @@ async fn a_killed_feed_loses_no_revocation() {
     assert!(killer.await.expect("no panic") > 0, "no listener was there to kill");
 }
 
-/// An instance that can neither follow the feed nor ask guesses nothing; when the storage is back, so is the feed.
+/// An instance that can neither follow the feed nor ask guesses nothing, however well Redis works; when the storage is back,
+/// so is the feed.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_storage_an_instance_answers_503_and_recovers_by_itself() {
     let Some(cluster) = Cluster::start() else { return };
     let storage = Storage::at(cluster.url());
-    let (here, there) = (Server::start(&storage, &[]), Server::start(&storage, &[]));
+    let redis = RedisServer::start();
+    let url = redis.as_ref().map(RedisServer::url);
+    let settings: Vec<_> = url.iter().map(|url| ("REDIS_URL", url.as_str())).collect();
+    let (here, there) = (Server::start(&storage, &settings), Server::start(&storage, &settings));
     let (stays, leaves) = (registered(&here, EMAIL).await, registered(&here, "bob@example.com").await);
     for server in [&here, &there] {
         until(server, |revocations| revocations["mode"] == "memory").await;
@@ -131,6 +133,39 @@ async fn without_its_storage_an_instance_answers_503_and_recovers_by_itself() {
     for server in [&here, &there] {
         until(server, |revocations| revocations["mode"] == "memory").await;
         assert_eq!(server.me(&stays.access).await.status(), StatusCode::OK, "nobody valid is thrown out");
+    }
+}
+
+/// REL-35, REL-36: Redis works, freezes, dies and comes back with nothing in it, and every revocation arrives in time.
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_may_come_and_go_and_no_revocation_is_lost() {
+    let Some(storage) = Storage::postgres().await else { return };
+    let Some(mut redis) = RedisServer::start() else { return };
+    let url = redis.url();
+    let settings = [("REDIS_URL", url.as_str())];
+    let (here, there) = (Server::start(&storage, &settings), Server::start(&storage, &settings));
+    registered(&here, EMAIL).await;
+    for (state, works) in [("works", true), ("frozen", false), ("dead", false), ("empty", true)] {
+        match state {
+            "frozen" => redis.freeze(),
+            "dead" => {
+                redis.thaw();
+                redis.stop();
+            }
+            "empty" => redis.start_again(),
+            _ => {}
+        }
+        for _ in 0..4 {
+            let session = logged_in(&there, EMAIL).await;
+            Answer::to_me(&there, &session.access).await.ok(200);
+            Answer::to_logout(&here, &session.access).await.ok(200);
+            let acknowledged = Instant::now();
+            is_refused_after(&here, ME, &session.access, acknowledged).await;
+            is_refused_after(&there, ME, &session.access, acknowledged + ELSEWHERE).await;
+        }
+        let expected = if works { "ok" } else { "failing" };
+        until(&there, |revocations| revocations["redis"] == expected).await;
+        assert_eq!(revocations(&there).await["failed_reads"], 0, "{state}: the storage's log goes on");
     }
 }
 

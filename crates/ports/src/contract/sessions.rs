@@ -11,10 +11,13 @@ use maestro_auth_domain::{
 use super::StorageUnderTest;
 use super::blacklist::whole_log;
 use super::fixtures::{
-    POLICY, SESSION_SECONDS, argon2_hash, at, entry, principal, register, revoked_at, session, token, user, when,
+    POLICY, SESSION_SECONDS, argon2_hash, at, entry, principal, register, revoked_at, session, token, user,
+    when,
 };
 use super::race::race;
-use crate::{OpenOutcome, Principal, RevokeAllOutcome, RotateOutcome, SetActiveOutcome, SetPasswordOutcome, Stores};
+use crate::{
+    OpenOutcome, Principal, RevokeAllOutcome, RotateOutcome, SetActiveOutcome, SetPasswordOutcome, Stores,
+};
 
 const FIRST: RefreshCounter = RefreshCounter::FIRST;
 

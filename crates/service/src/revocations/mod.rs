@@ -222,7 +222,10 @@ impl Revocations {
             let read = self.catch_up().await;
             match &read {
                 Err(error) if was_well => {
-                    tracing::warn!(error = error as &dyn Error, "the revocation feed is lost: the storage is asked on each request");
+                    tracing::warn!(
+                        error = error as &dyn Error,
+                        "the revocation feed is lost: the storage is asked on each request"
+                    );
                 }
                 Ok(()) if !was_well => tracing::info!("the revocation feed is back"),
                 _ => {}

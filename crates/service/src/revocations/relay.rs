@@ -102,7 +102,10 @@ impl Relay {
         let works = outcome.is_ok();
         match (self.works.swap(works, Ordering::Relaxed), outcome) {
             (true, Err(error)) => {
-                tracing::warn!(error = &error as &dyn Error, "the relay of revocations fails: they arrive by the storage alone");
+                tracing::warn!(
+                    error = &error as &dyn Error,
+                    "the relay of revocations fails: they arrive by the storage alone"
+                );
             }
             (false, Ok(())) => tracing::info!("the relay of revocations works again"),
             _ => {}

@@ -9,10 +9,12 @@ use maestro_auth_domain::{
     DisplayName, Email, NewPassword, Password, PasswordHash, PasswordPolicy, RefreshPolicy, RoleName,
     Timestamp, UserId,
 };
-use maestro_auth_ports::{Algorithm, Entropy, HashError, PasswordHasher, Stores, TokenBlacklist, TokenSigner, Verification};
+use maestro_auth_ports::{
+    Algorithm, Entropy, HashError, PasswordHasher, Stores, TokenBlacklist, TokenSigner, Verification,
+};
 use maestro_auth_service::{
-    AuthService, FeedStatus, Login, LoginError, Policies, Register, RegistrationMode, RegistrationPolicy, SignedIn,
-    TokenPolicy,
+    AuthService, FeedStatus, Login, LoginError, Policies, Register, RegistrationMode, RegistrationPolicy,
+    SignedIn, TokenPolicy,
 };
 
 pub(crate) const PASSWORD: &str = "correct horse battery staple";

@@ -88,6 +88,8 @@ fn demand_once<T>(demanded: &mut Option<T>, value: Result<T, Violation>) -> Resu
     let value = value.map_err(|violation| ApiError::malformed(violation.detail))?;
     match demanded.replace(value) {
         None => Ok(()),
-        Some(_) => Err(ApiError::malformed("The query demands two permissions or two roles; it may demand one of each.")),
+        Some(_) => Err(ApiError::malformed(
+            "The query demands two permissions or two roles; it may demand one of each.",
+        )),
     }
 }

@@ -223,9 +223,7 @@ fn command(cause: Cause) -> Option<(Vec<&'static str>, &'static str)> {
         Cause::NewPassword => {
             Some((vec!["user", "set-password", "--email", EMAIL], "a wholly different phrase\n"))
         }
-        Cause::NewRoles => {
-            Some((vec!["user", "set-roles", "--email", EMAIL, "--role", "ml_engineer"], ""))
-        }
+        Cause::NewRoles => Some((vec!["user", "set-roles", "--email", EMAIL, "--role", "ml_engineer"], "")),
         _ => None,
     }
 }
