@@ -1,8 +1,8 @@
 //! A simulation: two instances over one storage, clients that ask both for everything at once, storage and feed that fail
 //! now and then, time that leaps; and an oracle that knows what was promised (api.md section 8).
 //!
-//! Each schedule is a function of its seed. `MAESTRO_AUTH_SIMULATION_SEED=n` runs one of them alone and tells all that
-//! happens in it, `MAESTRO_AUTH_SIMULATION_SEEDS=n` runs as many as are wanted.
+//! Each schedule is a function of its seed. `MAESTRO_AUTH_SIMULATION_SEED=n` runs one of them alone and prints all that
+//! happens in it (add `-- --nocapture`), `MAESTRO_AUTH_SIMULATION_SEEDS=n` runs as many as are wanted.
 
 mod clients;
 mod dice;
@@ -22,7 +22,6 @@ use std::collections::BTreeMap;
 use std::env;
 use std::thread;
 
-use self::mutations::Mutation;
 use self::schedule::{Schedule, run};
 
 /// The seed of the one schedule to run.
@@ -33,7 +32,7 @@ const SEEDS: &str = "MAESTRO_AUTH_SIMULATION_SEEDS";
 #[test]
 fn every_schedule_keeps_the_promise() {
     if let Some(seed) = number(ONE_SEED) {
-        panic!("{}", tell(seed, None, usize::MAX));
+        return replay(seed);
     }
     let seeds = number(SEEDS).unwrap_or(4_000);
     let halves = [0..seeds / 2, seeds / 2..seeds];
@@ -49,19 +48,30 @@ fn every_schedule_keeps_the_promise() {
     assert!(seldom.is_none(), "{seldom:?} is too seldom to prove anything; all that happened: {total:#?}");
 }
 
-/// Runs the schedule of a seed, and fails the test with what happened in it if a promise is not kept.
+#[test]
+fn a_schedule_is_a_function_of_its_seed() {
+    for seed in 0..20 {
+        assert_eq!(run(seed, None, true).trace, run(seed, None, true).trace);
+    }
+}
+
+/// Runs the schedule of a seed. If a promise is not kept, runs it again to tell what happened at last, and fails the test.
 fn keep_promise(seed: u64) -> BTreeMap<&'static str, u64> {
     let Schedule { objection, tally, .. } = run(seed, None, false);
-    assert!(objection.is_none(), "{}", tell(seed, None, 60));
+    if let Some(objection) = objection {
+        let trace = run(seed, None, true).trace;
+        let last = trace[trace.len().saturating_sub(60)..].join("\n");
+        panic!("{last}\n\nseed {seed} fails: {objection}; replay with {ONE_SEED}={seed}");
+    }
     tally
 }
 
-/// Runs a schedule again, and tells what happened at last.
-fn tell(seed: u64, mutation: Option<Mutation>, events: usize) -> String {
-    let Schedule { objection, trace, .. } = run(seed, mutation, true);
-    let last = trace[trace.len().saturating_sub(events)..].join("\n");
-    let objection = objection.unwrap_or_else(|| "nothing is wrong".to_owned());
-    format!("{last}\n\nseed {seed}: {objection}; replay with {ONE_SEED}={seed}")
+/// Tells everything that happens in one schedule.
+#[expect(clippy::print_stdout, reason = "the tester wants to read it")]
+fn replay(seed: u64) {
+    let Schedule { objection, trace, .. } = run(seed, None, true);
+    println!("{}", trace.join("\n"));
+    assert!(objection.is_none(), "{objection:?}");
 }
 
 #[expect(clippy::disallowed_methods, reason = "the tester says by the environment which schedules to run")]
