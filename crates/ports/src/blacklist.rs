@@ -69,6 +69,9 @@ pub struct BlacklistPage {
     pub entries: Vec<BlacklistEntry>,
     /// Where the next read goes on.
     pub next: BlacklistCursor,
+    /// Whether the cursor stood in a log that is not this one, such as that of a database which was put back to an earlier
+    /// state: then this page is the first of all, and what its reader knows besides was never acknowledged here.
+    pub starts_over: bool,
     /// Whether this page completes what had been added when its first page was read: then its reader knows all of that.
     pub is_complete: bool,
 }

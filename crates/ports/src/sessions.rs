@@ -9,7 +9,8 @@ use crate::StoreResult;
 /// Sessions and their refresh token families.
 ///
 /// Whatever ends a session MUST blacklist it in the same step, or its user if all sessions of the user end; what ends
-/// nothing leaves no entry: `every_end_is_blacklisted_with_its_cause`.
+/// nothing leaves no entry: `every_end_is_blacklisted_with_its_cause`. Those who follow the blacklist MUST be woken by it:
+/// `an_end_wakes_who_follows_the_blacklist`.
 #[async_trait]
 pub trait SessionRepository: Send + Sync {
     /// Opens a session for a user whose password was verified, and notes the login.

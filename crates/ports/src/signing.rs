@@ -82,7 +82,8 @@ pub trait TokenSigner: Send + Sync {
         signature: &[u8],
     ) -> StoreResult<SignatureCheck>;
 
-    /// Another number each time that a key which was accepted no longer is, so that a verdict can be kept until then.
+    /// Another number each time that a key is taken away or its end comes sooner, so that a verdict can be kept until then. A
+    /// key that merely reaches its end changes nothing: its last token has expired before.
     fn revision(&self) -> u64;
 
     /// The published public keys.

@@ -36,21 +36,20 @@ impl AuthService {
     ///
     /// As long as this instance knows the blacklist well enough, a token that was seen before costs no signature check
     /// and no question to the store; else the store is asked, and an error is better than a guess (api.md section 8).
-    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn authenticate(&self, access_token: &str) -> Result<Arc<User>, AuthenticateError> {
         let now = self.clock.now();
         let token = self.tokens.check_access(access_token, now).await?;
-        if self.revocations.is_fresh() {
-            if self.revocations.covers(&token) {
+        match self.revocations.covers(&token) {
+            Some(true) => {
                 self.revocations.count_answer_from_memory();
-                return Err(AuthenticateError::Revoked);
+                Err(AuthenticateError::Revoked)
             }
-            if let Some(user) = self.principals.find(&token, now, self.clock.monotonic()) {
+            Some(false) if let Some(user) = self.principals.find(&token, now, self.clock.monotonic()) => {
                 self.revocations.count_answer_from_memory();
-                return Ok(user);
+                Ok(user)
             }
+            Some(false) | None => self.ask_store(&token, now).await,
         }
-        self.ask_store(&token, now).await
     }
 
     async fn ask_store(

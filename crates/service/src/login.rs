@@ -29,7 +29,6 @@ impl AuthService {
     ///
     /// Every refusal does the same work and takes the same time, whatever its reason (SEC-15 to SEC-17): one look-up, one
     /// verification, then the floor that hides which scheme an old hash was made with.
-    #[tracing::instrument(skip_all)]
     pub async fn login(&self, request: Login) -> Result<SignedIn, LoginError> {
         let started = Instant::now();
         let outcome = self.verify_and_open(request).await;

@@ -21,7 +21,6 @@ impl AuthService {
     ///
     /// Logging out again with the same token succeeds and ends nothing more. An expired token still ends its own session.
     /// A token whose session alone has ended ends no other: whoever asks it to is told so.
-    #[tracing::instrument(skip_all)]
     pub async fn logout(&self, access_token: &str, scope: LogoutScope) -> Result<(), LogoutError> {
         match scope {
             LogoutScope::ThisSession => self.logout_here(access_token).await,

@@ -35,7 +35,10 @@ impl Principals {
     pub(crate) fn remember(&self, principal: Principal, asked: Duration) -> Arc<User> {
         let Principal { user, session } = principal;
         let user = Arc::new(user);
-        self.users.insert(user.id, Seen { what: Arc::clone(&user), at: asked });
+        // An answer that took long must not take the place of a later one.
+        if self.users.peek(&user.id).is_none_or(|seen| seen.at <= asked) {
+            self.users.insert(user.id, Seen { what: Arc::clone(&user), at: asked });
+        }
         self.sessions.insert(session.id, Seen { what: Arc::new(session), at: asked });
         user
     }

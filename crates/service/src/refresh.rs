@@ -22,7 +22,6 @@ pub enum RefreshError {
 
 impl AuthService {
     /// Buys the successor of a refresh token, and an access token for the user as it is now (SEC-49 to SEC-54).
-    #[tracing::instrument(skip_all)]
     pub async fn refresh(&self, refresh_token: &str) -> Result<SignedIn, RefreshError> {
         let now = self.clock.now();
         let token_id = TokenId::generate(now, self.entropy.bytes());

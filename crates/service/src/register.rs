@@ -33,7 +33,6 @@ pub enum RegisterError {
 
 impl AuthService {
     /// Creates an account and signs it in. Nobody becomes more than the operator lets strangers be (SEC-82, SEC-83).
-    #[tracing::instrument(skip_all)]
     pub async fn register(&self, request: Register) -> Result<SignedIn, RegisterError> {
         if self.registration.mode == RegistrationMode::Closed {
             return Err(RegisterError::Closed);

@@ -76,7 +76,8 @@ impl TokenBlacklist for MemoryStore {
         let (positions, entries): (Vec<u64>, Vec<BlacklistEntry>) = later.take(limit as usize).unzip();
         let last_read = positions.last().copied().unwrap_or(after);
         let is_complete = blacklist.entries.last_key_value().is_none_or(|(last, _)| *last <= last_read);
-        Ok(BlacklistPage { entries, next: BlacklistCursor::new(last_read.to_string()), is_complete })
+        let next = BlacklistCursor::new(last_read.to_string());
+        Ok(BlacklistPage { entries, next, starts_over: false, is_complete })
     }
 
     async fn forget_expired_entries(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {

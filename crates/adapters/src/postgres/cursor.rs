@@ -121,6 +121,7 @@ impl LogCursor for Cursor {
         Ok(Some(BlacklistPage {
             entries: rows.iter().take(places.len()).map(blacklist_entry).collect::<StoreResult<_>>()?,
             next: BlacklistCursor::new(next.to_string()),
+            starts_over: false,
             is_complete,
         }))
     }

@@ -79,17 +79,19 @@ impl TokenBlacklist for RedisBlacklist {
 
     async fn read(&self, after: Option<&BlacklistCursor>, limit: u32) -> StoreResult<BlacklistPage> {
         let cursor = after.and_then(|cursor| cursor.as_str().split_once(' '));
-        let (history, position) = cursor.unwrap_or(("", START));
+        let (known, position) = cursor.unwrap_or(("", START));
         let one_more = u64::from(limit) + 1;
         let mut script = self.script(include_str!("read.lua"));
-        script.arg(history).arg(position).arg(one_more);
+        script.arg(known).arg(position).arg(one_more);
 
         let (history, start, mut found): (String, String, Vec<Found>) = self.connection.ask(&script).await?;
         let is_complete = found.len() <= limit as usize;
         found.truncate(limit as usize);
         let position = found.last().map_or(start.as_str(), |(position, _)| position);
         let next = BlacklistCursor::new(format!("{history} {position}"));
-        Ok(BlacklistPage { entries: found.iter().filter_map(entry_in).collect(), next, is_complete })
+        let starts_over = cursor.is_some() && history != known;
+        let entries = found.iter().filter_map(entry_in).collect();
+        Ok(BlacklistPage { entries, next, starts_over, is_complete })
     }
 
     async fn forget_expired_entries(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {

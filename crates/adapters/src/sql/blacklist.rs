@@ -77,6 +77,7 @@ impl<D: Dialect> TokenBlacklist for SqlStore<D> {
         }
         let from_the_beginning = self.page_after(&D::Cursor::default(), limit).await?;
         from_the_beginning
+            .map(|page| BlacklistPage { starts_over: true, ..page })
             .ok_or_else(|| StoreError::unavailable("the log of the token blacklist has no beginning"))
     }
 

@@ -30,6 +30,7 @@ impl LogCursor for Position {
         Ok(Some(BlacklistPage {
             entries: rows.iter().map(blacklist_entry).collect::<StoreResult<_>>()?,
             next: BlacklistCursor::new(last.to_string()),
+            starts_over: false,
             is_complete: rows.len() < limit as usize,
         }))
     }

@@ -17,14 +17,16 @@ impl ClockSync {
     /// Looks at the storage's clock once.
     pub async fn look(&self) -> StoreResult<()> {
         let asked = self.clock.monotonic();
-        if let Some(shown) = self.store.time().await?
-            && let Observation::Set(by) = self.clock.observe(shown, asked, self.clock.monotonic())
-            && by > Self::REMARKABLE
-        {
-            tracing::warn!(
+        let Some(shown) = self.store.time().await? else { return Ok(()) };
+        match self.clock.observe(shown, asked, self.clock.monotonic()) {
+            Observation::Set(by) if by > Self::REMARKABLE => tracing::warn!(
                 off_by_ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX),
                 "the clock of this machine differs from the storage's, which counts"
-            );
+            ),
+            Observation::TooSlow => {
+                tracing::warn!("the storage took too long to tell its time, which is taken as it was");
+            }
+            Observation::Agreed | Observation::Set(_) => {}
         }
         Ok(())
     }

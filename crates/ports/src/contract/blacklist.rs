@@ -9,7 +9,7 @@ use maestro_auth_domain::{BlacklistEntry, Generation, Revoked};
 
 use super::StorageUnderTest;
 use super::fixtures::{entry, session, token, user};
-use crate::{BlacklistCursor, BlacklistPage, Stores};
+use crate::{BlacklistCursor, BlacklistPage, BlacklistWakeups, Stores};
 
 /// Entries of each kind come back as they were added, here and there, also when they are added again.
 pub async fn an_added_entry_is_read_by_every_instance(storage: &dyn StorageUnderTest) {
@@ -141,8 +141,7 @@ pub async fn only_expired_entries_are_forgotten(storage: &dyn StorageUnderTest) 
     assert_eq!(seen, HashSet::from([kept[2]]));
 }
 
-/// A subscriber hears of what it was waiting for, of what came in between, and of what another instance added; an entry
-/// that a storage adds with its cause counts as well.
+/// A subscriber hears of what it was waiting for, of what came in between, and of what another instance added.
 pub async fn a_subscriber_is_woken_by_every_instance(storage: &dyn StorageUnderTest) {
     let instances = [storage.open().await, storage.open().await];
     let mut subscription = instances[0].blacklist.subscribe().await.unwrap();
@@ -151,11 +150,16 @@ pub async fn a_subscriber_is_woken_by_every_instance(storage: &dyn StorageUnderT
         let added = entry(Revoked::Session(session(0).id), 60);
         stores.blacklist.add(&[added]).await.unwrap();
         while !seen.contains(&added) {
-            let woken = tokio::time::timeout(Duration::from_secs(10), subscription.next()).await;
-            woken.expect("nobody woke the subscriber").unwrap();
+            woken(&mut *subscription).await;
             cursor = Some(drain(&instances[0], cursor, 100, &mut seen).await);
         }
     }
+}
+
+/// Waits to be woken.
+pub(super) async fn woken(subscription: &mut dyn BlacklistWakeups) {
+    let woken = tokio::time::timeout(Duration::from_secs(10), subscription.next()).await;
+    woken.expect("nobody woke the subscriber").unwrap();
 }
 
 /// Every entry that is in the log now.

@@ -92,6 +92,7 @@ macro_rules! storage_contract {
                 a_change_is_seen_by_every_instance_at_once
                 a_blacklisted_token_has_no_principal
                 every_end_is_blacklisted_with_its_cause
+                an_end_wakes_who_follows_the_blacklist
                 concurrent_rotations_have_one_winner
                 reuse_outside_the_grace_ends_the_session
                 the_grace_covers_the_immediate_predecessor_only

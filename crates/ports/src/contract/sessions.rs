@@ -9,7 +9,7 @@ use maestro_auth_domain::{
 };
 
 use super::StorageUnderTest;
-use super::blacklist::whole_log;
+use super::blacklist::{whole_log, woken};
 use super::fixtures::{
     POLICY, SESSION_SECONDS, argon2_hash, at, entry, principal, register, revoked_at, session, token, user,
     when,
@@ -206,6 +206,31 @@ pub async fn every_end_is_blacklisted_with_its_cause(storage: &dyn StorageUnderT
     here.users.set_active(user.id, true, when(28)).await.unwrap();
     expected.insert(of_user(&user, 4, when(26)));
     assert_eq!(whole_log(&there).await, expected, "a deactivation, and what changes nothing");
+}
+
+/// Whoever follows the blacklist hears of an end by the end itself, here and there.
+pub async fn an_end_wakes_who_follows_the_blacklist(storage: &dyn StorageUnderTest) {
+    let instances = [storage.open().await, storage.open().await];
+    let mut subscription = instances[0].blacklist.subscribe().await.unwrap();
+    for (round, stores) in instances.iter().cycle().take(6).enumerate() {
+        let (user, opened) = register(stores, user()).await;
+        let revoked = match round {
+            0 | 1 => {
+                stores.sessions.revoke(opened.id, when(1)).await.unwrap();
+                Revoked::Session(opened.id)
+            }
+            2 | 3 => {
+                stores.sessions.revoke_all(opened.id, when(1)).await.unwrap();
+                Revoked::User { user: user.id, min_generation: user.generation.next() }
+            }
+            _ => {
+                stores.users.set_active(user.id, false, when(1)).await.unwrap();
+                Revoked::User { user: user.id, min_generation: user.generation.next() }
+            }
+        };
+        woken(&mut *subscription).await;
+        assert!(whole_log(&instances[0]).await.iter().any(|entry| entry.revoked == revoked));
+    }
 }
 
 /// 64 holders of one token on two instances: one rotates it, and all are answered with the same successor.

@@ -87,9 +87,12 @@ impl BlacklistImage {
         }
     }
 
-    /// Has room again for whatever is added from now on; what found none before must be added again.
-    pub(super) fn start_over(&self) {
+    /// Drops everything; what found no room before can then be added again.
+    pub(super) fn clear(&self) {
         self.is_incomplete.store(false, Ordering::SeqCst);
+        for shard in &self.shards {
+            *shard.write().unwrap_or_else(PoisonError::into_inner) = Shard::default();
+        }
     }
 
     /// How many entries there are.
@@ -207,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_without_room_makes_it_incomplete_until_it_starts_over() {
+    fn an_entry_without_room_makes_it_incomplete_until_it_is_cleared() {
         let image = BlacklistImage::new();
         let entry = |number: usize| BlacklistEntry {
             tenant: TenantId::DEFAULT,
@@ -220,8 +223,7 @@ mod tests {
         assert!(!image.is_complete());
         assert_eq!(image.len(), BlacklistImage::MAX_ENTRIES_OF_SHARD);
 
-        image.forget_expired(Timestamp::from_unix_seconds(12));
-        image.start_over();
+        image.clear();
         image.add(&entry(usize::MAX));
         assert!(image.is_complete());
         assert_eq!(image.len(), 1);

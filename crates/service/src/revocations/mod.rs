@@ -33,6 +33,8 @@ pub struct Revocations {
     /// Up to when the image holds every acknowledged entry, by the monotonic clock in microseconds; one more than that, so
     /// that 0 stands for never.
     complete_as_of: AtomicU64,
+    /// How often the image was emptied.
+    restarts: AtomicU64,
     counters: Counters,
 }
 
@@ -98,6 +100,7 @@ impl Revocations {
             reader: Mutex::default(),
             wake: Notify::new(),
             complete_as_of: AtomicU64::new(0),
+            restarts: AtomicU64::new(0),
             counters: Counters::default(),
         }
     }
@@ -115,9 +118,18 @@ impl Revocations {
         }
     }
 
+    /// Whether the token is blacklisted; `None` when this instance does not know the blacklist well enough to say.
+    pub(crate) fn covers(&self, token: &RevocableToken) -> Option<bool> {
+        let restarts = self.restarts.load(Ordering::SeqCst);
+        let is_fresh = self.is_fresh();
+        let is_covered = self.image.covers(token);
+        // An image that was emptied meanwhile knows less than it seemed to.
+        (is_fresh && restarts == self.restarts.load(Ordering::SeqCst)).then_some(is_covered)
+    }
+
     /// Whether the image is recent enough to answer from.
-    pub(crate) fn is_fresh(&self) -> bool {
-        self.lag().is_some_and(|lag| lag <= Self::MAX_LAG) && self.image.is_complete()
+    fn is_fresh(&self) -> bool {
+        self.image.is_complete() && self.lag().is_some_and(|lag| lag <= Self::MAX_LAG)
     }
 
     /// Counts a request that was answered from memory.
@@ -128,11 +140,6 @@ impl Revocations {
     /// Counts a request for which the store is asked.
     pub(crate) fn count_question_to_store(&self) {
         self.counters.from_store.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Whether the token is blacklisted, as far as this instance knows.
-    pub(crate) fn covers(&self, token: &RevocableToken) -> bool {
-        self.image.covers(token)
     }
 
     /// Reads what has come to the log since the last time. Afterwards this instance knows everything that had been
@@ -162,10 +169,13 @@ impl Revocations {
     /// Lets the log forget entries that no token needs any more, at most `limit`, and says how many it forgot.
     pub(crate) async fn forget_expired(&self, limit: u32) -> StoreResult<u64> {
         let now = self.clock.now();
-        if let Some(relay) = &self.relay {
-            relay.forget_expired(now, limit).await;
+        let forgotten = self.log.forget_expired_entries(now, limit).await?;
+        if let Some(relay) = &self.relay
+            && forgotten < u64::from(limit)
+        {
+            relay.forget_expired(now, limit).await; // once a round, since it may be slow to say that it is gone
         }
-        self.log.forget_expired_entries(now, limit).await
+        Ok(forgotten)
     }
 
     /// How the feed is doing.
@@ -191,6 +201,13 @@ impl Revocations {
             // A round that broke off goes on towards what had been added when it began, and no further.
             let begun = *reader.pages_since.get_or_insert_with(|| self.clock.monotonic());
             let page = self.log.read(reader.cursor.as_ref(), Self::PAGE).await?;
+            if page.starts_over {
+                tracing::warn!(
+                    "the log of revocations is another one: what was known of the former is dropped"
+                );
+                self.restart(&mut reader);
+                continue;
+            }
             page.entries.iter().for_each(|entry| self.image.add(entry));
             reader.cursor = Some(page.next);
             if page.is_complete {
@@ -210,27 +227,35 @@ impl Revocations {
         reader.swept = moment;
         self.image.forget_expired(self.clock.now());
         if !self.image.is_complete() {
-            self.complete_as_of.store(0, Ordering::SeqCst);
-            self.image.start_over();
-            (reader.cursor, reader.pages_since) = (None, None);
+            self.restart(reader);
         }
     }
 
+    /// Begins anew with an empty image. Whatever was noted before has been committed before, so it is read again.
+    fn restart(&self, reader: &mut Reader) {
+        self.restarts.fetch_add(1, Ordering::SeqCst);
+        self.complete_as_of.store(0, Ordering::SeqCst);
+        self.image.clear();
+        (reader.cursor, reader.pages_since) = (None, None);
+    }
+
     async fn read_whenever_woken(&self) -> Infallible {
-        let mut was_well = true;
+        let mut was_fresh = true;
         loop {
             let read = self.catch_up().await;
-            match &read {
-                Err(error) if was_well => {
+            let is_fresh = self.is_fresh();
+            match (was_fresh, is_fresh) {
+                (true, false) => {
+                    let error = read.as_ref().err().map(|error| error as &dyn Error);
                     tracing::warn!(
-                        error = error as &dyn Error,
+                        error,
                         "the revocation feed is lost: the storage is asked on each request"
                     );
                 }
-                Ok(()) if !was_well => tracing::info!("the revocation feed is back"),
+                (false, true) => tracing::info!("the revocation feed is back"),
                 _ => {}
             }
-            was_well = read.is_ok();
+            was_fresh = is_fresh;
             sleep(Self::PAUSE).await;
             let _woken_or_not = timeout(Self::HEARTBEAT, self.wake.notified()).await;
         }

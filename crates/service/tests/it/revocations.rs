@@ -1,9 +1,15 @@
 //! The blacklist in memory, and the feed that keeps it fresh: on one instance and on two.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use maestro_auth_domain::{BlacklistEntry, Revoked, RoleName, Roles, TenantId, TokenId};
-use maestro_auth_ports::Clock;
+use async_trait::async_trait;
+use maestro_auth_adapters::memory::MemoryStore;
+use maestro_auth_domain::{BlacklistEntry, Revoked, RoleName, Roles, TenantId, Timestamp, TokenId};
+use maestro_auth_ports::{
+    BlacklistCursor, BlacklistPage, BlacklistWakeups, Clock, StoreResult, TokenBlacklist,
+};
 use maestro_auth_service::{AuthenticateError, LogoutScope, RefreshError, Revocations};
 
 use crate::support::{PASSWORD, TestAuth};
@@ -86,9 +92,7 @@ async fn a_blacklisted_token_dies_alone() {
     there.catch_up().await;
     assert!(there.is_accepted(&ada.access_token).await);
 
-    let revoked = Revoked::Token(token_id(&ada.access_token));
-    let until = here.clock.now() + Duration::from_mins(16);
-    here.stores.blacklist.add(&[BlacklistEntry { tenant: TenantId::DEFAULT, revoked, until }]).await.unwrap();
+    here.stores.blacklist.add(&[entry_for(&ada.access_token, &here)]).await.unwrap();
 
     for asks_the_store in [false, true] {
         if asks_the_store {
@@ -172,6 +176,71 @@ async fn what_is_cached_of_a_user_is_read_again_after_a_while() {
     assert_eq!(*there.auth.authenticate(&ada.access_token).await.unwrap(), login.user);
 }
 
+/// A database that is put back to an earlier state has lost an end that everybody had heard of. Those whom it concerned are
+/// let in again, since the store says that they are valid; what the new log holds is refused.
+#[tokio::test]
+async fn what_another_log_does_not_hold_is_dropped() {
+    let here = TestAuth::new().await;
+    let log = Arc::new(ReplaceableLog::default());
+    let there = here.instance_that_follows(log.clone()).await;
+    let (lost, kept) = (here.signed_in(EMAIL).await, here.signed_in("bob@example.com").await);
+    for ended in [&lost, &kept] {
+        log.present().add(&[entry_for(&ended.access_token, &here)]).await.unwrap();
+    }
+    there.catch_up().await;
+    for ended in [&lost, &kept] {
+        assert!(!there.is_accepted(&ended.access_token).await);
+    }
+
+    log.replace();
+    log.present().add(&[entry_for(&kept.access_token, &here)]).await.unwrap();
+    there.catch_up().await;
+
+    assert!(there.is_accepted(&lost.access_token).await, "thrown out by an end that never was");
+    assert!(!there.is_accepted(&kept.access_token).await);
+    assert_eq!(there.auth.revocations().status().entries, 1);
+}
+
+/// A log that can be replaced by another one, as the one of a database that is put back to an earlier state.
+#[derive(Default)]
+struct ReplaceableLog {
+    present: Mutex<Arc<MemoryStore>>,
+    /// Whether the next cursor is one of the former log.
+    is_new: AtomicBool,
+}
+
+impl ReplaceableLog {
+    fn present(&self) -> Arc<MemoryStore> {
+        self.present.lock().unwrap().clone()
+    }
+
+    fn replace(&self) {
+        *self.present.lock().unwrap() = Arc::default();
+        self.is_new.store(true, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl TokenBlacklist for ReplaceableLog {
+    async fn add(&self, entries: &[BlacklistEntry]) -> StoreResult<()> {
+        self.present().add(entries).await
+    }
+
+    async fn read(&self, after: Option<&BlacklistCursor>, limit: u32) -> StoreResult<BlacklistPage> {
+        let starts_over = self.is_new.swap(false, Ordering::SeqCst);
+        let after = after.filter(|_| !starts_over);
+        Ok(BlacklistPage { starts_over, ..self.present().read(after, limit).await? })
+    }
+
+    async fn forget_expired_entries(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {
+        self.present().forget_expired_entries(before, limit).await
+    }
+
+    async fn subscribe(&self) -> StoreResult<Box<dyn BlacklistWakeups>> {
+        self.present().subscribe().await
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_instance_that_follows_stays_fresh_and_says_when_it_does_not() {
     let (here, there) = TestAuth::two_instances().await;
@@ -225,6 +294,12 @@ async fn a_relay_tells_sooner_and_its_loss_loses_nothing() {
     for task in following {
         task.abort();
     }
+}
+
+/// Revokes one access token.
+fn entry_for(access_token: &str, t: &TestAuth) -> BlacklistEntry {
+    let revoked = Revoked::Token(token_id(access_token));
+    BlacklistEntry { tenant: TenantId::DEFAULT, revoked, until: t.clock.now() + Duration::from_mins(16) }
 }
 
 /// The `jti` of a token.

@@ -65,6 +65,13 @@ impl TestAuth {
         self.instance(None).await
     }
 
+    /// An instance over the same storage, which follows another log of revocations.
+    pub(crate) async fn instance_that_follows(&self, blacklist: Arc<dyn TokenBlacklist>) -> Self {
+        let (clock, entropy) = (self.clock.clone(), self.entropy.clone());
+        let shared = Stores { blacklist, ..self.shared.clone() };
+        Self::over(shared, clock, entropy, RegistrationMode::Open, None).await
+    }
+
     async fn instance(&self, relay: Option<Arc<dyn TokenBlacklist>>) -> Self {
         let (clock, entropy) = (self.clock.clone(), self.entropy.clone());
         Self::over(self.shared.clone(), clock, entropy, RegistrationMode::Open, relay).await

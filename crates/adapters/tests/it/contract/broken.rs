@@ -263,7 +263,7 @@ impl TokenBlacklist for SequencedLog {
             self.committed.lock().unwrap().range(after + 1..).take(limit as usize).unzip();
         let is_complete = entries.len() < limit as usize;
         let next = BlacklistCursor::new(numbers.last().unwrap_or(&after).to_string());
-        Ok(BlacklistPage { entries, next, is_complete })
+        Ok(BlacklistPage { entries, next, starts_over: false, is_complete })
     }
 
     async fn forget_expired_entries(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {

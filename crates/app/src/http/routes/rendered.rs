@@ -5,12 +5,12 @@ use actix_web::http::header::HeaderValue;
 use actix_web::web::Bytes;
 use maestro_auth_domain::{User, UserId};
 
-use super::representations::UserBody;
+use super::representations::{Identity, UserBody, identity};
 use crate::http::{ApiError, ErrorCode};
 
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// The bodies of the users that one worker showed lately: writing one takes ten times as long as finding it here.
+/// What one worker showed of users lately, as bodies and as headers: writing one takes ten times as long as finding it here.
 ///
 /// Each lies beside the user that it shows, and serves no other, so there is nothing to keep up to date. Whoever comes to a
 /// slot takes it over, so there is nothing to sweep.
@@ -21,23 +21,42 @@ pub(in crate::http) struct RenderedUsers {
 struct Rendered {
     user: Arc<User>,
     body: Bytes,
+    identity: Identity,
 }
 
 impl RenderedUsers {
-    /// The last byte of an id is random, so it makes a fair slot. All of them full take about 200 KiB.
+    /// The last byte of an id is random, so it makes a fair slot. All of them full take about 300 KiB.
     const SLOTS: usize = 256;
 
+    /// The user as the body of an answer.
     pub(super) fn body_of(&self, user: Arc<User>) -> Result<Bytes, ApiError> {
+        self.show(user, |rendered| rendered.body.clone())
+    }
+
+    /// The user as the headers of an answer.
+    pub(super) fn identity_of(&self, user: Arc<User>) -> Result<Identity, ApiError> {
+        self.show(user, |rendered| rendered.identity.clone())
+    }
+
+    fn show<T>(&self, user: Arc<User>, part: impl Fn(&Rendered) -> T) -> Result<T, ApiError> {
         let slot = slot_of(user.id);
         if let Some(rendered) = &self.slots.borrow()[slot]
             && rendered.user == user
         {
-            return Ok(rendered.body.clone());
+            return Ok(part(rendered));
         }
+        let rendered = Rendered::of(user)?;
+        let shown = part(&rendered);
+        self.slots.borrow_mut()[slot] = Some(rendered);
+        Ok(shown)
+    }
+}
+
+impl Rendered {
+    fn of(user: Arc<User>) -> Result<Self, ApiError> {
         let body = serde_json::to_vec(&UserBody::of(&user)).map(Bytes::from);
         let body = body.map_err(|error| ApiError::new(ErrorCode::InternalError).caused_by(error))?;
-        self.slots.borrow_mut()[slot] = Some(Rendered { user, body: body.clone() });
-        Ok(body)
+        Ok(Self { identity: identity(&user)?, user, body })
     }
 }
 

@@ -1,7 +1,10 @@
+use actix_web::http::header::{HeaderName, HeaderValue};
 use maestro_auth_domain::User;
 use maestro_auth_service::SignedIn;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::http::{ApiError, ErrorCode};
 
 /// A user with fresh tokens.
 #[derive(Serialize, ToSchema)]
@@ -84,4 +87,20 @@ impl<'a> UserBody<'a> {
             last_login_at: user.last_login_at.map(maestro_auth_domain::Timestamp::to_rfc3339),
         }
     }
+}
+
+/// A user as a gateway is told of it, in headers.
+pub(super) type Identity = [(HeaderName, HeaderValue); 3];
+
+/// Ids, canonical addresses and names of roles are ASCII without control characters, which every header takes.
+pub(super) fn identity(user: &User) -> Result<Identity, ApiError> {
+    let value = |text: &str| {
+        HeaderValue::from_str(text).map_err(|error| ApiError::new(ErrorCode::InternalError).caused_by(error))
+    };
+    let roles: Vec<&str> = user.roles.iter().map(maestro_auth_domain::RoleName::as_str).collect();
+    Ok([
+        (HeaderName::from_static("x-auth-user-id"), value(&user.id.to_string())?),
+        (HeaderName::from_static("x-auth-email"), value(user.email.canonical())?),
+        (HeaderName::from_static("x-auth-roles"), value(&roles.join(","))?),
+    ])
 }

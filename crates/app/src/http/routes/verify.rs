@@ -1,15 +1,11 @@
-use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use maestro_auth_domain::{PermissionName, RoleName, User, Violation};
+use maestro_auth_domain::{PermissionName, RoleName, Violation};
 use maestro_auth_service::Demand;
 
+use super::rendered::RenderedUsers;
 use crate::http::openapi::VerifyProblems;
-use crate::http::{ApiError, ErrorCode, HttpState, bearer, in_time};
-
-const USER_ID: HeaderName = HeaderName::from_static("x-auth-user-id");
-const EMAIL: HeaderName = HeaderName::from_static("x-auth-email");
-const ROLES: HeaderName = HeaderName::from_static("x-auth-roles");
+use crate::http::{ApiError, HttpState, bearer, in_time};
 
 /// Tells a gateway whether to let a request through, and whose it is.
 ///
@@ -39,31 +35,16 @@ const ROLES: HeaderName = HeaderName::from_static("x-auth-roles");
 )]
 pub(in crate::http) async fn verify(
     state: Data<HttpState>,
+    rendered: Data<RenderedUsers>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let demand = demand(request.query_string())?;
     let user = in_time(state.auth.authorize(bearer::required(&request)?, demand)).await?;
     let mut answer = HttpResponse::Ok();
-    for (name, value) in identity(&user) {
-        answer.insert_header((name, header_value(value)?));
+    for header in rendered.identity_of(user)? {
+        answer.insert_header(header);
     }
     Ok(answer.finish())
-}
-
-/// Who the user is, in characters that every header takes.
-fn identity(user: &User) -> [(HeaderName, String); 3] {
-    let mut roles = String::new();
-    for role in user.roles.iter() {
-        if !roles.is_empty() {
-            roles.push(',');
-        }
-        roles.push_str(role.as_str());
-    }
-    [(USER_ID, user.id.to_string()), (EMAIL, user.email.canonical().to_owned()), (ROLES, roles)]
-}
-
-fn header_value(value: String) -> Result<HeaderValue, ApiError> {
-    HeaderValue::try_from(value).map_err(|error| ApiError::new(ErrorCode::InternalError).caused_by(error))
 }
 
 /// Reads `permission` and `role`, each at most once. Anything else is refused: a demand that was misspelt must not be

@@ -5,7 +5,7 @@ use reqwest::Method;
 use crate::support::{Answer, OPENAPI, PASSWORD, Server, SignedIn, Storage};
 
 /// Every path that exists, and its methods beside HEAD.
-const ROUTES: [(&str, &str); 13] = [
+const ROUTES: [(&str, &str); 14] = [
     ("POST", "/api/v1/auth/register"),
     ("POST", "/api/v1/auth/login"),
     ("POST", "/api/v1/auth/refresh"),
@@ -17,6 +17,7 @@ const ROUTES: [(&str, &str); 13] = [
     ("GET", "/readyz"),
     ("GET", "/openapi.json"),
     ("GET", "/docs"),
+    ("GET", "/api/v1/auth/verify"),
     ("GET", "/docs/errors"),
     ("GET", "/docs/assets/{name}"),
 ];

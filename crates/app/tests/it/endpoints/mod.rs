@@ -11,6 +11,7 @@ mod refreshes;
 mod revocation_matrix;
 mod secrets;
 mod two_instances;
+mod verify;
 
 /// Makes each case a test of its own on each storage.
 macro_rules! on_every_storage {

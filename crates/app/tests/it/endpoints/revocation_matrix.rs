@@ -1,5 +1,7 @@
 //! The revocation matrix (api.md section 8), cell by cell: each cause, which tokens it ends, and by when each verifier
-//! refuses them. Every token is warm with every verifier before its cause.
+//! refuses them. Every token is warm with every verifier before its cause, but where the
+//! operator's command needs the SQLite file for itself and the server is started anew after it. What else section 8 names
+//! (a `POST /revoke`, an emergency revocation of a key, the changes of an account by its owner) has no request yet.
 
 use std::time::{Duration, Instant};
 

@@ -79,8 +79,21 @@ async fn the_service_tells_its_health_and_its_keys() {
     });
     assert_eq!(health, expected);
     assert_eq!(api.get("/livez").await.json(200), json!({"status": "alive"}));
+    let checks = |feed| json!({"storage": "ok", "signing_key": "ok", "revocation_feed": feed});
+    let lost = api.get("/readyz").await.json(200);
+    assert_eq!(lost["checks"], checks("lost"), "nobody has read the feed yet");
+    let unread = json!({
+        "mode": "storage", "lag_ms": null, "entries": 0, "answers_from_memory": 0, "answers_from_storage": 0,
+        "reads": 0, "failed_reads": 0,
+    });
+    assert_eq!(lost["revocations"], unread);
+    api.state.auth.revocations().catch_up().await.unwrap();
     let ready = api.get("/readyz").await.json(200);
-    assert_eq!(ready, json!({"status": "ready", "checks": {"storage": "ok", "signing_key": "ok"}}));
+    assert_eq!((&ready["status"], &ready["checks"]), (&json!("ready"), &checks("following")));
+    assert_eq!(
+        (&ready["revocations"]["mode"], &ready["revocations"]["lag_ms"]),
+        (&json!("memory"), &json!(0))
+    );
 
     let keys = api.get("/.well-known/jwks.json").await;
     assert_eq!(keys.header("cache-control"), Some("public, max-age=300"));

@@ -26,5 +26,5 @@ pub(super) async fn read(
     let unfinished =
         place.map_or_else(String::new, |place| format!("{}..{}", place.as_str(), end_of_round.as_str()));
     let next = if is_complete { end_of_round } else { BlacklistCursor::new(unfinished) };
-    Ok(BlacklistPage { entries, next, is_complete })
+    Ok(BlacklistPage { entries, next, starts_over: false, is_complete })
 }
