@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use maestro_auth_adapters::memory::MemoryStore;
-use maestro_auth_adapters::postgres::PgStore;
+use maestro_auth_adapters::postgres::{InvalidPgUrl, PgStore};
 use maestro_auth_adapters::sqlite::{MigrationError, MigrationStatus, SqliteStore};
 use maestro_auth_ports::Stores;
 
@@ -11,9 +11,9 @@ use crate::failure::Failure;
 
 /// One of the storages, open.
 pub(super) enum Storage {
-    Memory(MemoryStore),
-    Sqlite(SqliteStore),
-    Postgres(PgStore),
+    Memory(Arc<MemoryStore>),
+    Sqlite(Arc<SqliteStore>),
+    Postgres(Arc<PgStore>),
 }
 
 impl Storage {
@@ -21,12 +21,15 @@ impl Storage {
         Ok(match &settings.url {
             StorageUrl::Memory => {
                 tracing::warn!("everything is kept in memory: nothing survives the end of this process");
-                Self::Memory(MemoryStore::new())
+                Self::Memory(Arc::default())
             }
-            StorageUrl::Sqlite(file) => Self::Sqlite(SqliteStore::open(file).map_err(anyhow::Error::new)?),
+            StorageUrl::Sqlite(file) => {
+                Self::Sqlite(Arc::new(SqliteStore::open(file).map_err(anyhow::Error::new)?))
+            }
             StorageUrl::Postgres(url) => {
                 let store = PgStore::at(url.expose(), settings.max_connections);
-                Self::Postgres(store.map_err(|error| ConfigError::about("database.url", &error.to_string()))?)
+                let invalid = |error: InvalidPgUrl| ConfigError::about("database.url", &error.to_string());
+                Self::Postgres(Arc::new(store.map_err(invalid)?))
             }
         })
     }
@@ -52,9 +55,9 @@ impl Storage {
 
     pub(super) fn into_stores(self) -> Stores {
         match self {
-            Self::Memory(store) => Stores::of(Arc::new(store)),
-            Self::Sqlite(store) => Stores::of(Arc::new(store)),
-            Self::Postgres(store) => Stores::of(Arc::new(store)),
+            Self::Memory(store) => Stores::of(store),
+            Self::Sqlite(store) => Stores::of(store),
+            Self::Postgres(store) => Stores::of(store),
         }
     }
 }
