@@ -84,12 +84,10 @@ matrix! {
 mod storages {
     use super::Storage;
 
-    #[expect(clippy::unused_async, reason = "as the one of PostgreSQL")]
     pub(super) async fn memory() -> Option<Storage> {
         Some(Storage::memory())
     }
 
-    #[expect(clippy::unused_async, reason = "as the one of PostgreSQL")]
     pub(super) async fn sqlite() -> Option<Storage> {
         Some(Storage::sqlite())
     }
@@ -105,12 +103,11 @@ async fn one_instance(cause: Cause, storage: Option<Storage>) {
     let people = People::on(&server).await;
     people.warm_up(&[&server]).await;
 
-    let server = match command(cause) {
-        Some((arguments, input)) => operated_around(server, &storage, &arguments, input),
-        None => {
-            people.meet(cause, &server, &storage).await;
-            server
-        }
+    let server = if let Some((arguments, input)) = command(cause) {
+        operated_around(server, &storage, &arguments, input)
+    } else {
+        people.meet(cause, &server, &storage).await;
+        server
     };
 
     let bound = if is_of_the_server(cause) { Duration::ZERO } else { ELSEWHERE };
