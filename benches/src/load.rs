@@ -25,14 +25,12 @@ impl Throughput {
 ///
 /// There is no event loop, and two system calls a request, so this costs less than any server that it loads.
 pub(crate) fn in_turns(address: &str, request: &[u8], duration: Duration) -> Result<Throughput> {
-    thread::scope(|scope| scope.spawn(|| take_turns(address, request, duration)).join())
-        .map_err(|_| anyhow!("a client panicked"))?
+    machine::on_core(machine::LOAD_CORE, || take_turns(address, request, duration))
 }
 
 fn take_turns(address: &str, request: &[u8], duration: Duration) -> Result<Throughput> {
     const GROUP: usize = 16;
 
-    machine::move_to_load_core()?;
     let mut groups = [open(address, GROUP)?, open(address, GROUP)?];
     let (started, mut answers) = (Instant::now(), 0);
     send(&mut groups[0], request)?;

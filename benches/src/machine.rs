@@ -1,19 +1,19 @@
 //! What the kernel says of processes, and where threads run.
 
-use std::fs;
 use std::time::Duration;
+use std::{fs, thread};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-/// The core that servers under load are pinned to.
+/// The core that what is under load is pinned to, alone.
 pub(crate) const SERVER_CORE: usize = 0;
 /// The core that the load comes from.
-const LOAD_CORE: usize = 1;
+pub(crate) const LOAD_CORE: usize = 1;
 
 /// How many cores this process may use.
 pub(crate) fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// The memory in which as many hashes as there are cores are computed at once, with the default parameters.
@@ -30,11 +30,15 @@ pub(crate) fn load_average() -> Result<String> {
     Ok(format!("{last_minute} threads on {} cores", cores()))
 }
 
-/// Keeps the calling thread away from the server's core.
-pub(crate) fn move_to_load_core() -> Result<()> {
-    let mut cores = CpuSet::new();
-    cores.set(LOAD_CORE);
-    sched_setaffinity(None, &cores).context("this bench needs two cores")
+/// Does this on one core, with all threads and processes that it starts.
+pub(crate) fn on_core<T: Send>(core: usize, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    let pinned = || {
+        let mut cores = CpuSet::new();
+        cores.set(core);
+        sched_setaffinity(None, &cores).context("this bench needs two cores")?;
+        work()
+    };
+    thread::scope(|scope| scope.spawn(pinned).join()).map_err(|_| anyhow!("a pinned thread panicked"))?
 }
 
 /// Lowers the calling thread to the priority that the server hashes at.

@@ -33,6 +33,7 @@ const ROTATION: &str = "SELECT query FROM pg_stat_activity
     WHERE application_name = 'maestro-auth' AND query LIKE '%counter = counter + 1%' LIMIT 1";
 const NOW: &str = "SELECT floor(extract(epoch FROM now()) * 1000000)::bigint";
 
+/// Nothing is pinned: everybody shares the cores, as on a small machine.
 pub(crate) fn measure(report: &mut Report) -> Result<()> {
     let storage = Storage::postgres()?;
     let server = Server::start(&storage, &[])?;
@@ -41,23 +42,26 @@ pub(crate) fn measure(report: &mut Report) -> Result<()> {
     storage.query(ADD_SESSIONS)?;
     fs::write(storage.folder().join("rotation.sql"), script(&storage, &server, &mut clients[0])?)?;
 
-    let (mut ratios, mut rates, mut costs) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rates, mut raw_rates, mut ratios, mut costs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let before = machine::cpu_time(server.pid())?;
         let (found, successors) = refresh_side_by_side(&server, clients)?;
         let used = machine::cpu_time(server.pid())?.saturating_sub(before);
         clients = successors;
-        ratios.push(found.per_second() / pgbench(&storage)?);
-        rates.push(found.per_second());
+        let (rate, raw) = (found.per_second(), pgbench(&storage)?);
+        rates.push(rate);
+        raw_rates.push(raw);
+        ratios.push(rate / raw);
         costs.push(used.as_secs_f64() * 1e6 / f64::from(found.answers));
     }
-    let (ratio, rate, cost) = (median(&ratios), median(&rates), median(&costs));
+    let (rate, raw, ratio) = (median(&rates), median(&raw_rates), median(&ratios));
     report.goal(
         format!("S5 refreshes over PostgreSQL, {CLIENTS} connections, nothing pinned"),
-        format!("{ratio:.2} × pgbench with the same statement ({rate:.0}/s against {:.0}/s)", rate / ratio),
+        format!("{ratio:.2} × pgbench with the same statement ({rate:.0}/s against {raw:.0}/s)"),
         "≥ 0.80 × pgbench",
         ratio >= 0.80,
     );
+    let cost = median(&costs);
     report.goal("S5 CPU of the server", format!("{cost:.0} µs a refresh"), "≤ 200 µs", cost <= 200.0);
     Ok(())
 }

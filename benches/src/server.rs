@@ -36,20 +36,19 @@ pub(crate) struct Server {
 impl Server {
     /// As an operator starts it, with these settings, given without their prefix.
     pub(crate) fn start(storage: &Storage, settings: &[(&str, &str)]) -> Result<Self> {
-        Self::run(command(storage, &[], settings)?)
+        Self::run(command(storage, settings)?)
     }
 
     /// With one worker, alone on the server's core.
     pub(crate) fn start_pinned(storage: &Storage) -> Result<Self> {
-        let core = machine::SERVER_CORE.to_string();
-        Self::run(command(storage, &["taskset", "-c", &core], &[("SERVER__WORKERS", "1")])?)
+        machine::on_core(machine::SERVER_CORE, || Self::start(storage, &[("SERVER__WORKERS", "1")]))
     }
 
     /// The "hello" server, alone on the server's core.
     pub(crate) fn start_hello() -> Result<Self> {
-        let mut hello = Command::new("taskset");
-        hello.args(["-c", &machine::SERVER_CORE.to_string()]).arg(std::env::current_exe()?).arg("hello");
-        Self::run(hello)
+        let mut hello = Command::new(std::env::current_exe()?);
+        hello.arg("hello");
+        machine::on_core(machine::SERVER_CORE, || Self::run(hello))
     }
 
     /// Starts it with its log in a file, which nobody spends time on reading.
@@ -98,7 +97,7 @@ impl Drop for Server {
 /// The time in milliseconds from the start of the program to its first 200, on a port that is free now.
 pub(crate) fn time_to_first_answer(storage: &Storage) -> Result<f64> {
     let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let mut command = command(storage, &[], &[("SERVER__PORT", &port.to_string())])?;
+    let mut command = command(storage, &[("SERVER__PORT", &port.to_string())])?;
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let (address, ready) = (format!("127.0.0.1:{port}"), get("/readyz", None));
 
@@ -122,21 +121,13 @@ pub(crate) fn time_to_first_answer(storage: &Storage) -> Result<f64> {
 
 /// Runs a command of the server's command line to its end.
 pub(crate) fn operate(storage: &Storage, arguments: &[&str]) -> Result<()> {
-    let output = command(storage, &[], &[])?.args(arguments).stdin(Stdio::null()).output()?;
+    let output = command(storage, &[])?.args(arguments).stdin(Stdio::null()).output()?;
     ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }
 
-fn command(storage: &Storage, before: &[&str], settings: &[(&str, &str)]) -> Result<Command> {
-    let binary = binary()?;
-    let mut command = match before.split_first() {
-        Some((program, arguments)) => {
-            let mut command = Command::new(program);
-            command.args(arguments).arg(binary);
-            command
-        }
-        None => Command::new(binary),
-    };
+fn command(storage: &Storage, settings: &[(&str, &str)]) -> Result<Command> {
+    let mut command = Command::new(binary()?);
     command.current_dir(storage.folder()).env("DATABASE_URL", &storage.url);
     for (name, value) in [("SERVER__PORT", "0"), ("RATE_LIMIT__ENABLED", "false")].iter().chain(settings) {
         command.env(format!("MAESTRO_AUTH__{name}"), value);
