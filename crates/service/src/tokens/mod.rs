@@ -43,6 +43,7 @@ pub enum TokenRejected {
 }
 
 /// What a believed refresh token says.
+#[derive(Clone, Copy)]
 pub(crate) struct Refresh {
     pub user: UserId,
     pub session: SessionId,
@@ -62,12 +63,13 @@ pub fn is_well_formed_token(token: &str) -> bool {
 pub(crate) struct Tokens {
     signer: Arc<dyn TokenSigner>,
     policy: TokenPolicy,
-    verified: VerifiedTokens,
+    access_tokens: VerifiedTokens<RevocableToken>,
+    refresh_tokens: VerifiedTokens<Refresh>,
 }
 
 impl Tokens {
     pub(crate) fn new(signer: Arc<dyn TokenSigner>, policy: TokenPolicy) -> Self {
-        Self { signer, policy, verified: VerifiedTokens::new() }
+        Self { signer, policy, access_tokens: VerifiedTokens::new(), refresh_tokens: VerifiedTokens::new() }
     }
 
     pub(crate) const fn policy(&self) -> &TokenPolicy {
@@ -82,17 +84,22 @@ impl Tokens {
         RevocationTime { at: now, until: now + self.policy.access_ttl + self.policy.leeway + LATE_STEPS }
     }
 
-    /// Signs an access token and the refresh token at the session's current counter.
+    /// Signs an access token and the refresh token at the session's current counter, and remembers both: whoever signs a token
+    /// need not check its signature.
     pub(crate) fn issue(&self, principal: Principal, id: TokenId, now: Timestamp) -> StoreResult<SignedIn> {
+        let revision = self.signer.revision();
         let expires_at = (now + self.policy.access_ttl).min(principal.session.expires_at);
         let access = AccessClaims::new(&self.policy, &principal, id, now, expires_at);
-        let refresh = RefreshClaims::new(&self.policy, &principal.session);
-        Ok(SignedIn {
-            access_token: self.signer.sign(TokenType::Access, &access.to_json())?,
-            refresh_token: self.signer.sign(TokenType::Refresh, &refresh.to_json())?,
-            expires_in: expires_at.since(now),
-            user: principal.user,
-        })
+        let access_token = self.signer.sign(TokenType::Access, &access.to_json())?;
+        let Principal { user, session } = principal;
+        let token = RevocableToken { id, session: session.id, user: user.id, generation: user.generation };
+        self.access_tokens.remember(&access_token, revision, verified(token, access.iat, access.exp));
+
+        let refresh = RefreshClaims::new(&self.policy, &session);
+        let refresh_token = self.signer.sign(TokenType::Refresh, &refresh.to_json())?;
+        let token = Refresh { user: user.id, session: session.id, counter: session.counter };
+        self.refresh_tokens.remember(&refresh_token, revision, verified(token, refresh.iat, refresh.exp));
+        Ok(SignedIn { access_token, refresh_token, expires_in: expires_at.since(now), user })
     }
 
     /// Checks an access token. What was verified once is not verified again while its key is accepted.
@@ -102,11 +109,11 @@ impl Tokens {
         now: Timestamp,
     ) -> Result<RevocableToken, TokenRejected> {
         let revision = self.signer.revision();
-        let verified = if let Some(verified) = self.verified.find(token, revision) {
+        let verified = if let Some(verified) = self.access_tokens.find(token, revision) {
             verified
         } else {
             let verified = self.verify_access(token).await?;
-            self.verified.remember(token, revision, verified);
+            self.access_tokens.remember(token, revision, verified);
             verified
         };
         self.check_times(&verified, now)?;
@@ -124,32 +131,39 @@ impl Tokens {
         Ok(verified.token)
     }
 
+    /// Checks a refresh token. It is presented once as a rule, so only those issued here are remembered.
     pub(crate) async fn check_refresh(&self, token: &str, now: Timestamp) -> Result<Refresh, TokenRejected> {
+        let verified = match self.refresh_tokens.find(token, self.signer.revision()) {
+            Some(verified) => verified,
+            None => self.verify_refresh(token).await?,
+        };
+        self.check_times(&verified, now)?;
+        Ok(verified.token)
+    }
+
+    /// Checks all of a refresh token but its times.
+    async fn verify_refresh(&self, token: &str) -> Result<Verified<Refresh>, TokenRejected> {
         let payload = self.authentic_payload(token, TokenType::Refresh).await?;
         let claims = RefreshClaims::from_json(&payload).ok_or(TokenRejected::Invalid)?;
         if claims.iss != self.policy.issuer {
             return Err(TokenRejected::Invalid);
         }
-        self.check_issued_at(Timestamp::from_unix_seconds(claims.iat), now)?;
-        self.check_expiry(Timestamp::from_unix_seconds(claims.exp), now)?;
-        claims.into_refresh().ok_or(TokenRejected::Invalid)
+        let (iat, exp) = (claims.iat, claims.exp);
+        Ok(verified(claims.into_refresh().ok_or(TokenRejected::Invalid)?, iat, exp))
     }
 
     /// Checks all of an access token but its times.
-    async fn verify_access(&self, token: &str) -> Result<Verified, TokenRejected> {
+    async fn verify_access(&self, token: &str) -> Result<Verified<RevocableToken>, TokenRejected> {
         let payload = self.authentic_payload(token, TokenType::Access).await?;
         let claims = AccessClaims::from_json(&payload).ok_or(TokenRejected::Invalid)?;
         if claims.iss != self.policy.issuer || claims.aud != self.policy.audience {
             return Err(TokenRejected::Invalid);
         }
-        Ok(Verified {
-            issued_at: Timestamp::from_unix_seconds(claims.iat),
-            expires_at: Timestamp::from_unix_seconds(claims.exp),
-            token: claims.into_token().ok_or(TokenRejected::Invalid)?,
-        })
+        let (iat, exp) = (claims.iat, claims.exp);
+        Ok(verified(claims.into_token().ok_or(TokenRejected::Invalid)?, iat, exp))
     }
 
-    fn check_times(&self, verified: &Verified, now: Timestamp) -> Result<(), TokenRejected> {
+    fn check_times<T>(&self, verified: &Verified<T>, now: Timestamp) -> Result<(), TokenRejected> {
         self.check_issued_at(verified.issued_at, now)?;
         self.check_expiry(verified.expires_at, now)
     }
@@ -180,4 +194,10 @@ impl Tokens {
         }
         Ok(())
     }
+}
+
+/// A token with its times, given as in its claims.
+fn verified<T>(token: T, iat: i64, exp: i64) -> Verified<T> {
+    let [issued_at, expires_at] = [iat, exp].map(Timestamp::from_unix_seconds);
+    Verified { token, issued_at, expires_at }
 }
