@@ -63,13 +63,14 @@ pub fn is_well_formed_token(token: &str) -> bool {
 pub(crate) struct Tokens {
     signer: Arc<dyn TokenSigner>,
     policy: TokenPolicy,
-    access_tokens: VerifiedTokens<RevocableToken>,
-    refresh_tokens: VerifiedTokens<Refresh>,
+    known_access: VerifiedTokens<RevocableToken>,
+    /// Only those that were issued here.
+    known_refresh: VerifiedTokens<Refresh>,
 }
 
 impl Tokens {
     pub(crate) fn new(signer: Arc<dyn TokenSigner>, policy: TokenPolicy) -> Self {
-        Self { signer, policy, access_tokens: VerifiedTokens::new(), refresh_tokens: VerifiedTokens::new() }
+        Self { signer, policy, known_access: VerifiedTokens::new(), known_refresh: VerifiedTokens::new() }
     }
 
     pub(crate) const fn policy(&self) -> &TokenPolicy {
@@ -93,12 +94,12 @@ impl Tokens {
         let access_token = self.signer.sign(TokenType::Access, &access.to_json())?;
         let Principal { user, session } = principal;
         let token = RevocableToken { id, session: session.id, user: user.id, generation: user.generation };
-        self.access_tokens.remember(&access_token, revision, verified(token, access.iat, access.exp));
+        self.known_access.remember(&access_token, revision, verified(token, access.iat, access.exp));
 
         let refresh = RefreshClaims::new(&self.policy, &session);
         let refresh_token = self.signer.sign(TokenType::Refresh, &refresh.to_json())?;
         let token = Refresh { user: user.id, session: session.id, counter: session.counter };
-        self.refresh_tokens.remember(&refresh_token, revision, verified(token, refresh.iat, refresh.exp));
+        self.known_refresh.remember(&refresh_token, revision, verified(token, refresh.iat, refresh.exp));
         Ok(SignedIn { access_token, refresh_token, expires_in: expires_at.since(now), user })
     }
 
@@ -109,11 +110,11 @@ impl Tokens {
         now: Timestamp,
     ) -> Result<RevocableToken, TokenRejected> {
         let revision = self.signer.revision();
-        let verified = if let Some(verified) = self.access_tokens.find(token, revision) {
+        let verified = if let Some(verified) = self.known_access.find(token, revision) {
             verified
         } else {
             let verified = self.verify_access(token).await?;
-            self.access_tokens.remember(token, revision, verified);
+            self.known_access.remember(token, revision, verified);
             verified
         };
         self.check_times(&verified, now)?;
@@ -133,7 +134,7 @@ impl Tokens {
 
     /// Checks a refresh token. It is presented once as a rule, so only those issued here are remembered.
     pub(crate) async fn check_refresh(&self, token: &str, now: Timestamp) -> Result<Refresh, TokenRejected> {
-        let verified = match self.refresh_tokens.find(token, self.signer.revision()) {
+        let verified = match self.known_refresh.find(token, self.signer.revision()) {
             Some(verified) => verified,
             None => self.verify_refresh(token).await?,
         };
