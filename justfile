@@ -20,7 +20,7 @@ lint:
 readme:
     scripts/readme.sh
 
-# Measures the goals of docs/PERFORMANCE.md; `just bench s1` measures one
+# Measures the goals of docs/PERFORMANCE.md; `just bench warm` measures some of them
 bench *args:
     cargo run --release --locked --package maestro-auth-benches -- {{args}}
 
