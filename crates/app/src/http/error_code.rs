@@ -55,6 +55,8 @@ error_codes! {
         "The token has been revoked.";
     RefreshReused = UNAUTHORIZED, "refresh_reused", "Refresh token reused",
         "The refresh token was used before, so its session has ended.";
+    InvalidClient = UNAUTHORIZED, "invalid_client", "Invalid client",
+        "The client credentials are missing or wrong.";
     Forbidden = FORBIDDEN, "forbidden", "Forbidden",
         "A permission or a role is missing for this.";
     RoleNotAssignable = FORBIDDEN, "role_not_assignable", "Role not assignable",
@@ -71,6 +73,12 @@ error_codes! {
         "The request body did not arrive in time.";
     EmailTaken = CONFLICT, "email_taken", "E-mail address taken",
         "An account with this e-mail address exists already.";
+    LastAdmin = CONFLICT, "last_admin", "Last administrator",
+        "This is the last active administrator, who can't be deleted, deactivated or demoted.";
+    Conflict = CONFLICT, "conflict", "Conflict",
+        "This does not go with what is there already.";
+    CursorExpired = GONE, "cursor_expired", "Expired cursor",
+        "This cursor is too old or of another history; start over without one.";
     PayloadTooLarge = PAYLOAD_TOO_LARGE, "payload_too_large", "Payload too large",
         "The request body is over 64 KiB.";
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type",
@@ -94,8 +102,8 @@ impl ErrorCode {
         format!("/docs/errors#{}", self.as_str())
     }
 
-    /// The `WWW-Authenticate` header of a 401 (RFC 6750 section 3): an error is named only to a client that presented a
-    /// token.
+    /// The `WWW-Authenticate` header of a 401 (RFC 6750 section 3, RFC 7617 section 2): an error is named only to a client
+    /// that presented a token.
     #[must_use]
     pub fn challenge(self) -> Option<String> {
         match self {
@@ -108,6 +116,7 @@ impl ErrorCode {
                     self.detail()
                 ))
             }
+            Self::InvalidClient => Some(r#"Basic realm="maestro-auth", charset="UTF-8""#.to_owned()),
             _ => None,
         }
     }

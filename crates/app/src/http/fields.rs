@@ -37,9 +37,7 @@ impl Fields {
         name: &'static str,
         parse: impl FnOnce(&str) -> Result<T, Violation>,
     ) -> Option<T> {
-        if !self.members.contains_key(name) {
-            self.refuse::<T>(name, "required", "This field is required.");
-        }
+        self.demand(name);
         self.optional(name, parse)
     }
 
@@ -50,11 +48,49 @@ impl Fields {
         parse: impl FnOnce(&str) -> Result<T, Violation>,
     ) -> Option<T> {
         match self.members.remove(name)? {
-            Value::String(text) => parse(&text)
-                .map_err(|violation| self.errors.push(FieldError::of(pointer(name), violation)))
-                .ok(),
+            Value::String(text) => self.accept(pointer(name), parse(&text)),
             _ => self.refuse(name, "invalid_type", "This field is a JSON string."),
         }
+    }
+
+    /// Takes an array of at most `max_items` strings that must be there. It may be empty, as far as this goes.
+    pub(super) fn required_list<T>(
+        &mut self,
+        name: &'static str,
+        max_items: usize,
+        parse: impl FnMut(&str) -> Result<T, Violation>,
+    ) -> Option<Vec<T>> {
+        self.demand(name);
+        self.optional_list(name, max_items, parse)
+    }
+
+    /// Takes an array of at most `max_items` strings that may be left out.
+    ///
+    /// Each offending item is listed by its index. Whoever wants no item twice says so in `parse`.
+    pub(super) fn optional_list<T>(
+        &mut self,
+        name: &'static str,
+        max_items: usize,
+        mut parse: impl FnMut(&str) -> Result<T, Violation>,
+    ) -> Option<Vec<T>> {
+        let Value::Array(items) = self.members.remove(name)? else {
+            return self.refuse(name, "invalid_type", "This field is a JSON array of strings.");
+        };
+        if items.len() > max_items {
+            return self.refuse(name, "too_many_items", "This list has too many items.");
+        }
+        let parsed: Vec<Option<T>> = items
+            .into_iter()
+            .enumerate()
+            .map(|(index, item)| {
+                let place = format!("{}/{index}", pointer(name));
+                match item {
+                    Value::String(text) => self.accept(place, parse(&text)),
+                    _ => self.refuse_at(place, "invalid_type", "This item is a JSON string."),
+                }
+            })
+            .collect();
+        parsed.into_iter().collect()
     }
 
     /// Takes a boolean that may be left out.
@@ -68,8 +104,8 @@ impl Fields {
     /// Builds the request from what was taken out, unless anything is amiss.
     pub(super) fn finish<T>(mut self, build: impl FnOnce() -> Option<T>) -> Result<T, ApiError> {
         let unknown = std::mem::take(&mut self.members);
-        for name in unknown.keys().take(Self::MAX_ERRORS.saturating_sub(self.errors.len())) {
-            self.errors.push(FieldError::new(pointer(name), "unknown_field", "There is no such field."));
+        for name in unknown.keys().take(Self::MAX_ERRORS) {
+            self.refuse::<T>(name, "unknown_field", "There is no such field.");
         }
         if self.errors.is_empty()
             && let Some(request) = build()
@@ -79,9 +115,29 @@ impl Fields {
         Err(ApiError::invalid_fields(self.errors))
     }
 
+    fn demand(&mut self, name: &'static str) {
+        if !self.members.contains_key(name) {
+            self.refuse::<()>(name, "required", "This field is required.");
+        }
+    }
+
+    fn accept<T>(&mut self, pointer: String, parsed: Result<T, Violation>) -> Option<T> {
+        parsed.map_err(|violation| self.list(FieldError::of(pointer, violation))).ok()
+    }
+
     fn refuse<T>(&mut self, name: &str, code: &'static str, detail: &'static str) -> Option<T> {
-        self.errors.push(FieldError::new(pointer(name), code, detail));
+        self.refuse_at(pointer(name), code, detail)
+    }
+
+    fn refuse_at<T>(&mut self, pointer: String, code: &'static str, detail: &'static str) -> Option<T> {
+        self.list(FieldError::new(pointer, code, detail));
         None
+    }
+
+    fn list(&mut self, error: FieldError) {
+        if self.errors.len() < Self::MAX_ERRORS {
+            self.errors.push(error);
+        }
     }
 }
 
@@ -93,7 +149,7 @@ fn pointer(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use maestro_auth_domain::{DisplayName, Email};
+    use maestro_auth_domain::{DisplayName, Email, RoleName};
 
     use super::super::json;
     use super::*;
@@ -137,5 +193,75 @@ mod tests {
         let listed = errors(&format!("{{{}}}", many.join(",")));
         assert_eq!(listed.len(), Fields::MAX_ERRORS);
         assert!(listed.iter().all(|(pointer, _)| pointer.len() <= 65));
+    }
+
+    fn list_errors(text: &str) -> Vec<(String, &'static str)> {
+        let mut fields = fields(text);
+        let mut seen = Vec::new();
+        let roles = fields.required_list("roles", 40, |name| {
+            let name = RoleName::parse(name)?;
+            if seen.contains(&name) {
+                return Err(Violation::new("repeated", "This role is listed twice."));
+            }
+            seen.push(name.clone());
+            Ok(name)
+        });
+        match fields.finish(|| roles) {
+            Ok(roles) => {
+                assert_eq!(roles, seen);
+                Vec::new()
+            }
+            Err(error) => error.errors.into_iter().map(|error| (error.pointer, error.code)).collect(),
+        }
+    }
+
+    #[test]
+    fn a_list_names_its_offending_items_by_their_index() {
+        let one = |pointer: &str, code| vec![(pointer.to_owned(), code)];
+        assert!(list_errors(r#"{"roles": []}"#).is_empty());
+        assert!(list_errors(r#"{"roles": ["viewer", "admin"]}"#).is_empty());
+        assert_eq!(list_errors("{}"), one("/roles", "required"));
+        for other in ["null", "\"viewer\"", "{}", "1"] {
+            assert_eq!(
+                list_errors(&format!(r#"{{"roles": {other}}}"#)),
+                one("/roles", "invalid_type"),
+                "{other}"
+            );
+        }
+        let listed = list_errors(r#"{"roles": ["viewer", "Ä", null, ["admin"], "viewer"]}"#);
+        let expected = [
+            ("/roles/1", "role_invalid"),
+            ("/roles/2", "invalid_type"),
+            ("/roles/3", "invalid_type"),
+            ("/roles/4", "repeated"),
+        ];
+        assert_eq!(listed, expected.map(|(pointer, code)| (pointer.to_owned(), code)));
+    }
+
+    #[test]
+    fn a_list_and_what_is_said_of_it_are_bounded() {
+        let numbers = |count: usize| format!(r#"{{"roles": [{}]}}"#, vec!["1"; count].join(","));
+        assert_eq!(list_errors(&numbers(41)), [("/roles".to_owned(), "too_many_items")]);
+        assert_eq!(list_errors(&numbers(40)).len(), Fields::MAX_ERRORS);
+    }
+
+    #[test]
+    fn a_merge_patch_changes_what_it_names_and_removes_nothing() {
+        let patch = |text: &str| {
+            let mut fields = fields(text);
+            let name = fields.optional("name", DisplayName::parse);
+            let roles = fields.optional_list("roles", 8, RoleName::parse);
+            let active = fields.optional_bool("is_active");
+            fields.finish(|| Some((name.map(|name| name.as_str().to_owned()), roles, active)))
+        };
+        assert_eq!(patch("{}").unwrap(), (None, None, None));
+        assert_eq!(patch(r#"{"name": "Ada"}"#).unwrap(), (Some("Ada".to_owned()), None, None));
+        assert_eq!(
+            patch(r#"{"is_active": false, "roles": []}"#).unwrap(),
+            (None, Some(Vec::new()), Some(false))
+        );
+        let errors = patch(r#"{"name": null, "roles": null, "is_active": null}"#).unwrap_err().errors;
+        assert_eq!(errors.len(), 3);
+        assert!(errors.iter().all(|error| error.code == "invalid_type"));
     }
 }

@@ -13,8 +13,9 @@ pub(super) enum Value {
     /// Wiped on drop, since it may be a password.
     String(Zeroizing<String>),
     Bool(bool),
+    Array(Vec<Self>),
     Object(Members),
-    /// A null, a number or an array: of the wrong type wherever it stands.
+    /// A null or a number: of the wrong type wherever it stands.
     Other,
 }
 
@@ -92,8 +93,11 @@ impl<'de> Visitor<'de> for ValueReader<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let reader = self.inner()?;
-        while items.next_element_seed(reader)?.is_some() {}
-        Ok(Value::Other)
+        let mut values = Vec::new();
+        while let Some(value) = items.next_element_seed(reader)? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {

@@ -3,7 +3,17 @@
 //! A handler parses, calls one use case, and renders. **Invariant:** no storage, driver or adapter is reachable from
 //! here; what a route needs comes in by [`HttpState`].
 
+#![cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "the endpoints for administrators and services, which are to follow, use the rest"
+    )
+)]
+
 mod accept;
+mod access;
+mod basic;
 mod bearer;
 mod body;
 mod boundary;
@@ -20,6 +30,8 @@ mod readiness;
 mod request_id;
 mod router;
 mod routes;
+#[cfg(test)]
+mod testing;
 mod unread;
 
 use std::sync::Arc;

@@ -1,9 +1,11 @@
 //! The `OpenAPI` document: put together from the handlers' own annotations, and held to the registered routes by a test.
 
+mod access;
 mod problems;
 
 use std::sync::LazyLock;
 
+use actix_web::http::Method;
 pub(super) use problems::{
     AssetProblems, BearerProblems, HealthProblems, LoginProblems, LogoutProblems, ReadyProblems,
     RefreshProblems, RegisterProblems, VerifyProblems,
@@ -11,10 +13,10 @@ pub(super) use problems::{
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::request_body::RequestBody;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Content, ObjectBuilder, RefOr, Required, Schema, Type};
 use utoipa::{Modify, OpenApi};
 
+use self::access::{DeclaredAccess, Schemes};
 use super::problem::Problem;
 use super::routes::{accounts, docs, health, keys, sessions, verify};
 use super::{ErrorCode, error::FieldError};
@@ -49,23 +51,9 @@ pub fn openapi_json() -> String {
         (name = "operations", description = "For load balancers and orchestrators"),
         (name = "documentation", description = "This document, and pages about it"),
     ),
-    modifiers(&BearerScheme, &OnEveryAnswer),
+    modifiers(&Schemes, &DeclaredAccess, &OnEveryAnswer),
 )]
 struct Document;
-
-struct BearerScheme;
-
-impl Modify for BearerScheme {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let mut bearer = Http::new(HttpAuthScheme::Bearer);
-        bearer.bearer_format = Some("JWT".to_owned());
-        bearer.description = Some("An access token; for `/refresh`, a refresh token.".to_owned());
-        document
-            .components
-            .get_or_insert_default()
-            .add_security_scheme("bearerAuth", SecurityScheme::Http(bearer));
-    }
-}
 
 /// What holds for every operation, so that no handler repeats it.
 struct OnEveryAnswer;
@@ -80,7 +68,7 @@ impl Modify for OnEveryAnswer {
                 } else {
                     &[ErrorCode::MalformedRequest, ErrorCode::InternalError]
                 };
-                operation.responses.responses.extend(problems::responses(common));
+                problems::add(&mut operation.responses, common);
                 operation.responses.responses.values_mut().for_each(add_request_id);
                 if let Some(RefOr::T(body)) = &mut operation.request_body {
                     leave_out_rather_than_null(body);
@@ -104,7 +92,18 @@ fn leave_out_rather_than_null(body: &mut RequestBody) {
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.post].into_iter().flatten()
+    [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().flatten()
+}
+
+fn operation<'a>(item: &'a mut PathItem, method: &Method) -> Option<&'a mut Operation> {
+    match *method {
+        Method::GET => item.get.as_mut(),
+        Method::POST => item.post.as_mut(),
+        Method::PUT => item.put.as_mut(),
+        Method::PATCH => item.patch.as_mut(),
+        Method::DELETE => item.delete.as_mut(),
+        _ => None, // HEAD is the companion of every GET
+    }
 }
 
 fn answers_in_json(response: &RefOr<utoipa::openapi::Response>) -> bool {
@@ -125,11 +124,8 @@ fn add_request_id(response: &mut RefOr<utoipa::openapi::Response>) {
 mod tests {
     use std::collections::BTreeSet;
 
-    use actix_web::App;
-    use actix_web::http::Method;
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
-    use super::super::router::Router;
     use super::super::routes;
     use super::*;
 
@@ -138,18 +134,10 @@ mod tests {
     }
 
     fn registered() -> BTreeSet<(String, String)> {
-        let mut registered = Vec::new();
-        let _app = App::new().configure(|config| {
-            let mut router = Router::new(config);
-            routes::register(&mut router);
-            registered = router.registered();
-        });
-        let name = |path: &str, method: Method| (path.to_owned(), method.as_str().to_ascii_lowercase());
-        registered
-            .into_iter()
-            .flat_map(|(path, methods)| methods.into_iter().map(move |method| name(path, method)))
-            .filter(|(_, method)| method != "head") // the companion of every GET
-            .collect()
+        let name = |method: &Method| method.as_str().to_ascii_lowercase();
+        let routes =
+            routes::registered().into_iter().map(|route| (route.path.to_owned(), name(&route.method)));
+        routes.filter(|(_, method)| method != "head").collect() // the companion of every GET
     }
 
     #[test]
@@ -165,6 +153,34 @@ mod tests {
             })
             .collect();
         assert_eq!(documented, registered());
+    }
+
+    #[test]
+    fn every_operation_says_who_may_call_it_and_how() {
+        let document = document();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                let place = format!("{method} {path}");
+                let names = |scheme: &str| operation["security"].to_string().contains(scheme);
+                let (bearer, service) = match operation["x-permission"].as_str().unwrap() {
+                    // A token may be brought, but need not: `{}` is no demand.
+                    "public" if operation["security"].is_array() => {
+                        assert!(operation["security"].as_array().unwrap().contains(&json!({})), "{place}");
+                        continue;
+                    }
+                    "public" => (false, false),
+                    "user" => (true, false),
+                    "service" => (false, true),
+                    permission => {
+                        assert!(permission.contains(':'), "{place}");
+                        assert!(operation["responses"]["403"].is_object(), "{place}");
+                        (true, true)
+                    }
+                };
+                assert_eq!((names("bearerAuth"), names("serviceAuth")), (bearer, service), "{place}");
+                assert!(operation["responses"]["401"].is_object() || !(bearer || service), "{place}");
+            }
+        }
     }
 
     #[test]

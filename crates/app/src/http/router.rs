@@ -3,14 +3,33 @@ use actix_web::http::Method;
 use actix_web::web::ServiceConfig;
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, web};
 
+use super::access::{self, Access};
 use super::{ApiError, ErrorCode, accept};
 
 /// One path with its methods. Whatever else is asked of it is answered 405 or 406.
 pub(super) struct Endpoint {
     path: &'static str,
     resource: Resource,
-    methods: Vec<Method>,
+    /// Every method with who may call it.
+    methods: Vec<(Method, Access)>,
     negotiates: fn(&GuardContext<'_>) -> bool,
+}
+
+/// Declares what registers the handler of a method.
+macro_rules! methods {
+    ($($(#[$doc:meta])* $name:ident = [$($method:ident),+];)+) => {
+        $(
+            $(#[$doc])*
+            pub(super) fn $name<F, Args>(self, access: Access, handler: F) -> Self
+            where
+                F: Handler<Args>,
+                Args: FromRequest + 'static,
+                F::Output: Responder + 'static,
+            {
+                self.route(&[$(Method::$method),+], access, handler)
+            }
+        )+
+    };
 }
 
 impl Endpoint {
@@ -24,30 +43,20 @@ impl Endpoint {
         Self::new(path, |_| true)
     }
 
+    methods! {
+        /// Answers GET, and HEAD as its companion (RFC 9110 section 9.3.2).
+        get = [GET, HEAD];
+        post = [POST];
+        put = [PUT];
+        patch = [PATCH];
+        delete = [DELETE];
+    }
+
     fn new(path: &'static str, negotiates: fn(&GuardContext<'_>) -> bool) -> Self {
         Self { path, resource: web::resource(path), methods: Vec::new(), negotiates }
     }
 
-    /// Answers GET, and HEAD as its companion (RFC 9110 section 9.3.2).
-    pub(super) fn get<F, Args>(self, handler: F) -> Self
-    where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
-    {
-        self.route(&[Method::GET, Method::HEAD], handler)
-    }
-
-    pub(super) fn post<F, Args>(self, handler: F) -> Self
-    where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
-    {
-        self.route(&[Method::POST], handler)
-    }
-
-    fn route<F, Args>(mut self, methods: &'static [Method], handler: F) -> Self
+    fn route<F, Args>(mut self, methods: &'static [Method], access: Access, handler: F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
@@ -56,16 +65,30 @@ impl Endpoint {
         let negotiates = self.negotiates;
         let is_asked =
             move |context: &GuardContext<'_>| methods.contains(&context.head().method) && negotiates(context);
-        self.methods.extend_from_slice(methods);
-        self.resource = self.resource.route(web::route().guard(fn_guard(is_asked)).to(handler));
+        let route = web::route().guard(fn_guard(is_asked));
+        let route = if access.is_checked_by_router() {
+            route.to(access::checked(access, handler))
+        } else {
+            route.to(handler)
+        };
+        self.methods.extend(methods.iter().map(|method| (method.clone(), access)));
+        self.resource = self.resource.route(route);
         self
     }
+}
+
+/// One method of one path, as it was registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Registered {
+    pub path: &'static str,
+    pub method: Method,
+    pub access: Access,
 }
 
 /// Registers endpoints, and remembers what it registered, so that the `OpenAPI` document can be held to it.
 pub(super) struct Router<'a> {
     config: &'a mut ServiceConfig,
-    registered: Vec<(&'static str, Vec<Method>)>,
+    registered: Vec<Registered>,
 }
 
 impl<'a> Router<'a> {
@@ -74,18 +97,19 @@ impl<'a> Router<'a> {
     }
 
     pub(super) fn add(&mut self, endpoint: Endpoint) {
-        let methods = endpoint.methods.clone();
+        let Endpoint { path, resource, methods, .. } = endpoint;
+        let of_path = methods.iter().cloned().map(|(method, access)| Registered { path, method, access });
+        self.registered.extend(of_path);
+        let methods: Vec<Method> = methods.into_iter().map(|(method, _)| method).collect();
         let refuse = move |request: HttpRequest| {
             let error = refusal(request.method(), &methods);
             async move { Err::<HttpResponse, ApiError>(error) }
         };
-        self.config.service(endpoint.resource.default_service(web::to(refuse)));
-        self.registered.push((endpoint.path, endpoint.methods));
+        self.config.service(resource.default_service(web::to(refuse)));
     }
 
-    /// Every path with its methods.
-    #[cfg(test)]
-    pub(super) fn registered(self) -> Vec<(&'static str, Vec<Method>)> {
+    /// Every method of every path.
+    pub(super) fn into_registered(self) -> Vec<Registered> {
         self.registered
     }
 }
@@ -94,7 +118,9 @@ impl<'a> Router<'a> {
 pub(super) async fn not_found(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     match *request.method() {
         // No path takes these, so the path says nothing (SEC-102).
-        Method::TRACE | Method::CONNECT => Err(ApiError::method_not_allowed("GET, HEAD, POST".to_owned())),
+        Method::TRACE | Method::CONNECT => {
+            Err(ApiError::method_not_allowed("GET, HEAD, POST, PUT, PATCH, DELETE".to_owned()))
+        }
         _ => Err(ApiError::new(ErrorCode::NotFound)),
     }
 }

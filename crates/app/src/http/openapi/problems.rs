@@ -1,10 +1,12 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 use utoipa::IntoResponses;
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Type};
+use utoipa::openapi::{
+    ContentBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Responses, Type,
+};
 
 use crate::http::{ErrorCode, problem};
 
@@ -49,8 +51,27 @@ problem_sets! {
     AssetProblems = [NotFound];
 }
 
+/// Adds errors to those that an operation is already said to answer with.
+pub(super) fn add(responses: &mut Responses, codes: &[ErrorCode]) {
+    let described: BTreeSet<ErrorCode> = responses.responses.values().flat_map(codes_of).collect();
+    let all: Vec<ErrorCode> = ErrorCode::ALL
+        .iter()
+        .copied()
+        .filter(|code| described.contains(code) || codes.contains(code))
+        .collect();
+    responses.responses.extend(self::responses(&all));
+}
+
+/// The codes that a response is described with.
+fn codes_of(response: &RefOr<Response>) -> Vec<ErrorCode> {
+    let RefOr::T(response) = response else { return Vec::new() };
+    let Some(RefOr::T(content)) = response.content.get(problem::CONTENT_TYPE) else { return Vec::new() };
+    let is_described = |code: &ErrorCode| content.examples.contains_key(code.as_str());
+    ErrorCode::ALL.iter().copied().filter(is_described).collect()
+}
+
 /// One response a status, with an example a code.
-pub(super) fn responses(codes: &[ErrorCode]) -> BTreeMap<String, RefOr<Response>> {
+fn responses(codes: &[ErrorCode]) -> BTreeMap<String, RefOr<Response>> {
     let mut by_status: BTreeMap<String, Vec<ErrorCode>> = BTreeMap::new();
     for code in codes {
         by_status.entry(code.status().as_str().to_owned()).or_default().push(*code);
@@ -68,9 +89,10 @@ fn response(codes: &[ErrorCode]) -> Response {
     let response =
         ResponseBuilder::new().description(names.join(", ")).content(problem::CONTENT_TYPE, content.build());
     match codes.first().map(|code| code.status().as_u16()) {
-        Some(401) => {
-            response.header("WWW-Authenticate", header("A Bearer challenge after RFC 6750 section 3."))
-        }
+        Some(401) => response.header(
+            "WWW-Authenticate",
+            header("A challenge after RFC 6750 section 3 (Bearer) or RFC 7617 (Basic)."),
+        ),
         Some(503) => response.header("Retry-After", header("How many seconds to wait before the next try.")),
         _ => response,
     }

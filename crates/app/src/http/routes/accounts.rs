@@ -61,7 +61,6 @@ pub(in crate::http) async fn register(
     get,
     path = "/api/v1/auth/me",
     tag = "authentication",
-    security(("bearerAuth" = [])),
     responses((status = 200, description = "The caller's account.", body = UserBody), BearerProblems),
 )]
 pub(in crate::http) async fn me(

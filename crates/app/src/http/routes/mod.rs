@@ -9,23 +9,86 @@ mod representations;
 pub(super) mod sessions;
 pub(super) mod verify;
 
-use super::router::{Endpoint, Router};
+use actix_web::App;
+
+use super::access::Access::{Public, UserByHandler};
+use super::router::{Endpoint, Registered, Router};
 
 /// Registers every endpoint of the server.
 pub(super) fn register(router: &mut Router<'_>) {
     // The router tries one after the other, so what is asked most comes first.
-    router.add(Endpoint::json("/api/v1/auth/me").get(accounts::me));
-    router.add(Endpoint::page("/api/v1/auth/verify").get(verify::verify));
-    router.add(Endpoint::json("/api/v1/auth/register").post(accounts::register));
-    router.add(Endpoint::json("/api/v1/auth/login").post(sessions::login));
-    router.add(Endpoint::json("/api/v1/auth/refresh").post(sessions::refresh));
-    router.add(Endpoint::json("/api/v1/auth/logout").post(sessions::logout));
-    router.add(Endpoint::json("/api/v1/auth/health").get(health::health));
-    router.add(Endpoint::json("/.well-known/jwks.json").get(keys::jwks));
-    router.add(Endpoint::json("/livez").get(health::livez));
-    router.add(Endpoint::json("/readyz").get(health::readyz));
-    router.add(Endpoint::json("/openapi.json").get(docs::openapi));
-    router.add(Endpoint::page("/docs").get(docs::page));
-    router.add(Endpoint::page("/docs/errors").get(docs::errors));
-    router.add(Endpoint::page("/docs/assets/{name}").get(docs::asset));
+    router.add(Endpoint::json("/api/v1/auth/me").get(UserByHandler, accounts::me));
+    router.add(Endpoint::page("/api/v1/auth/verify").get(UserByHandler, verify::verify));
+    router.add(Endpoint::json("/api/v1/auth/register").post(Public, accounts::register));
+    router.add(Endpoint::json("/api/v1/auth/login").post(Public, sessions::login));
+    router.add(Endpoint::json("/api/v1/auth/refresh").post(Public, sessions::refresh));
+    router.add(Endpoint::json("/api/v1/auth/logout").post(UserByHandler, sessions::logout));
+    router.add(Endpoint::json("/api/v1/auth/health").get(Public, health::health));
+    router.add(Endpoint::json("/.well-known/jwks.json").get(Public, keys::jwks));
+    router.add(Endpoint::json("/livez").get(Public, health::livez));
+    router.add(Endpoint::json("/readyz").get(Public, health::readyz));
+    router.add(Endpoint::json("/openapi.json").get(Public, docs::openapi));
+    router.add(Endpoint::page("/docs").get(Public, docs::page));
+    router.add(Endpoint::page("/docs/errors").get(Public, docs::errors));
+    router.add(Endpoint::page("/docs/assets/{name}").get(Public, docs::asset));
+}
+
+/// Every method of every path that [`register`] registers.
+pub(super) fn registered() -> Vec<Registered> {
+    let mut registered = Vec::new();
+    let _app = App::new().configure(|config| {
+        let mut router = Router::new(config);
+        register(&mut router);
+        registered = router.into_registered();
+    });
+    registered
+}
+
+#[cfg(test)]
+mod tests {
+    use maestro_auth_domain::PermissionName;
+
+    use super::super::access::Access;
+    use super::*;
+
+    #[test]
+    fn only_these_routes_check_their_token_themselves() {
+        let themselves = registered().into_iter().filter(|route| route.access == UserByHandler);
+        let paths: Vec<&str> = themselves.map(|route| route.path).collect();
+        // The hot ones with their HEAD; a logout takes a token that has expired.
+        let (me, verify) = ("/api/v1/auth/me", "/api/v1/auth/verify");
+        assert_eq!(paths, [me, me, verify, verify, "/api/v1/auth/logout"]);
+    }
+
+    #[test]
+    fn only_these_routes_are_open_to_anybody() {
+        let mut paths: Vec<&str> =
+            registered().iter().filter(|route| route.access == Public).map(|route| route.path).collect();
+        paths.dedup();
+        assert_eq!(
+            paths,
+            [
+                "/api/v1/auth/register",
+                "/api/v1/auth/login",
+                "/api/v1/auth/refresh",
+                "/api/v1/auth/health",
+                "/.well-known/jwks.json",
+                "/livez",
+                "/readyz",
+                "/openapi.json",
+                "/docs",
+                "/docs/errors",
+                "/docs/assets/{name}",
+            ]
+        );
+    }
+
+    #[test]
+    fn every_demanded_permission_is_well_formed() {
+        for route in registered() {
+            if let Access::Permission(name) = route.access {
+                assert!(PermissionName::parse(name).is_ok(), "{} {}", route.path, name);
+            }
+        }
+    }
 }

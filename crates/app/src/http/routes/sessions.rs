@@ -109,7 +109,6 @@ pub(in crate::http) async fn refresh(
     post,
     path = "/api/v1/auth/logout",
     tag = "authentication",
-    security(("bearerAuth" = [])),
     request_body(content = Option<LogoutBody>, content_type = "application/json"),
     responses((status = 200, description = "The sessions have ended.", body = MessageBody), LogoutProblems),
 )]

@@ -19,7 +19,6 @@ use crate::http::{ApiError, HttpState, bearer, in_time};
         ("permission" = Option<String>, Query, description = "Demands this permission of the user, as `resource:action`.", example = "model:view"),
         ("role" = Option<String>, Query, description = "Demands this role of the user.", example = "viewer"),
     ),
-    security(("bearerAuth" = [])),
     responses(
         (
             status = 200,
