@@ -15,6 +15,8 @@ main() {
     arrow maestro-auth-service "domain ports" "adapters"
     arrow maestro-auth-adapters "domain ports" ""
     arrow maestro-auth "domain ports service adapters" ""
+    arrow maestro-auth-client "" ""
+    arrow maestro-auth-example-projects "client" ""
     arrow maestro-auth-benches "" ""
     arrow maestro-auth-fuzz "domain service" ""
     every_member_has_an_arrow
@@ -26,6 +28,9 @@ main() {
     unreachable maestro-auth-ports normal,build "$outside" --features contract
     unreachable maestro-auth-service normal,build "$outside"
     unreachable maestro-auth-service normal,build,dev "sqlx sqlx-core actix-web actix-http"
+
+    # Whoever protects a service takes no storage aboard, whatever features they choose.
+    unreachable maestro-auth-client normal,build "sqlx sqlx-core libsqlite3-sys redis lettre argon2" --all-features
 
     # Inside the app, adapters are known where they are wired, and nowhere else.
     silent_about maestro_auth_adapters crates/app/src 'crates/app/src/wire/'
