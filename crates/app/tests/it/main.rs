@@ -9,6 +9,7 @@ mod crash;
 mod endpoints;
 mod faults;
 mod feed;
+mod gateways;
 mod http_contract;
 mod keys;
 mod lifecycle;
