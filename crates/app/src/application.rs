@@ -101,6 +101,7 @@ fn http_state(
         signer: wired.keys.clone(),
         readiness,
         request_ids: Arc::clone(&wired.request_ids),
+        cursor_key: wired.cursor_key.clone(),
         hsts: public_url.is_https(),
     }
 }

@@ -3,6 +3,8 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::Violation;
+
 /// An instant in UTC, in whole microseconds since the Unix epoch.
 ///
 /// Microseconds, because that is the finest that every storage keeps: what was written compares equal when read back.
@@ -36,6 +38,17 @@ impl Timestamp {
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// Takes a time after RFC 3339 with any offset; what is finer than a microsecond is cut off.
+    pub fn parse_rfc3339(typed: &str) -> Result<Self, Violation> {
+        let instant = OffsetDateTime::parse(typed, &Rfc3339).ok();
+        let micros =
+            instant.and_then(|instant| i64::try_from(instant.unix_timestamp_nanos().div_euclid(1_000)).ok());
+        micros.map(Self).ok_or(Violation::new(
+            "time_invalid",
+            "A time is written as RFC 3339 has it: 2026-11-24T06:00:00Z.",
+        ))
     }
 
     /// RFC 3339 in UTC, as the wire shows times. Instants past the year 9999 are shown as its end.
@@ -84,5 +97,28 @@ mod tests {
     fn shows_itself_in_rfc_3339() {
         assert_eq!(Timestamp::from_unix_seconds(0).to_rfc3339(), "1970-01-01T00:00:00Z");
         assert_eq!(Timestamp::from_unix_micros(i64::MAX).to_rfc3339(), "9999-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn reads_rfc_3339_and_nothing_else() {
+        for (typed, shown) in [
+            ("2026-11-24T06:00:00Z", "2026-11-24T06:00:00Z"),
+            ("2026-11-24T06:00:00+05:30", "2026-11-24T00:30:00Z"),
+            ("2026-11-24T06:00:00.1234567Z", "2026-11-24T06:00:00.123456Z"),
+            ("1969-12-31T23:59:59.9999999Z", "1969-12-31T23:59:59.999999Z"),
+        ] {
+            assert_eq!(Timestamp::parse_rfc3339(typed).unwrap().to_rfc3339(), shown);
+        }
+        for bad in [
+            "",
+            "now",
+            "2026-11-24",
+            "2026-11-24T06:00:00",
+            "2026-02-30T06:00:00Z",
+            "2026-11-24T24:00:01Z",
+            "1800000000",
+        ] {
+            assert!(Timestamp::parse_rfc3339(bad).is_err(), "{bad:?} was accepted");
+        }
     }
 }

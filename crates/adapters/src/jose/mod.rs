@@ -8,8 +8,10 @@
 
 mod key;
 mod keys;
+mod mac;
 mod ring;
 mod sealing;
 
+pub use mac::MacKey;
 pub use ring::{KeyRing, KeyRingError, KeyRingSettings};
 pub use sealing::SealingKey;

@@ -20,6 +20,15 @@ pub(super) fn takes_json(headers: &HeaderMap) -> bool {
     !said_anything || best.1
 }
 
+/// Whether a client asks for server-sent events by their name. One that takes anything gets JSON.
+pub(super) fn asks_for_events(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT).filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|range| {
+        let essence = range.split(';').next().unwrap_or_default().trim();
+        essence.eq_ignore_ascii_case("text/event-stream") && is_wanted(range)
+    })
+}
+
 /// How closely a media range names what is served; 0 when it does not.
 fn specificity(range: &str) -> u8 {
     let essence = range.split(';').next().unwrap_or_default().trim();
@@ -73,5 +82,22 @@ mod tests {
             assert!(!takes(bad), "{bad}");
         }
         assert!(takes_json(TestRequest::get().to_http_request().headers()));
+    }
+
+    #[test]
+    fn events_are_asked_for_by_name() {
+        let asks = |accept: &str| {
+            asks_for_events(TestRequest::get().insert_header(("accept", accept)).to_http_request().headers())
+        };
+        for yes in [
+            "text/event-stream",
+            "application/json;q=0.5, Text/Event-Stream;q=0.9",
+            "text/event-stream; charset=utf-8",
+        ] {
+            assert!(asks(yes), "{yes}");
+        }
+        for no in ["", "*/*", "text/*", "application/json", "text/event-stream;q=0"] {
+            assert!(!asks(no), "{no}");
+        }
     }
 }

@@ -150,7 +150,7 @@ mod tests {
                 .delete(Access::Permission("model:view"), who),
         );
         router.add(Endpoint::json("/me/devices").get(Access::User, who));
-        router.add(Endpoint::json("/feed").get(Access::Service, who));
+        router.add(Endpoint::json_or_events("/feed").get(Access::Service, who));
         router.add(Endpoint::json("/forgetful").get(Access::Public, unchecked));
         router.add(Endpoint::json("/misspelt").get(Access::Permission("no permission"), who));
     }
@@ -163,6 +163,16 @@ mod tests {
     }
 
     async fn ask(running: &Running, method: Method, path: &str, authorization: Option<String>) -> Asked {
+        ask_accepting("*/*", running, method, path, authorization).await
+    }
+
+    async fn ask_accepting(
+        accept: &str,
+        running: &Running,
+        method: Method,
+        path: &str,
+        authorization: Option<String>,
+    ) -> Asked {
         let boundary = Boundary { request_ids: request_ids(), readiness: Arc::default(), hsts: false };
         let app = App::new()
             .app_data(Data::from(Arc::clone(&running.state)))
@@ -171,6 +181,7 @@ mod tests {
             .wrap(boundary);
         let app = init_service(app).await;
         let mut request = TestRequest::default().method(method).uri(path).set_payload("12345");
+        request = request.insert_header(("accept", accept));
         if let Some(authorization) = authorization {
             request = request.insert_header(("authorization", authorization));
         }
@@ -231,6 +242,15 @@ mod tests {
             let asked = ask(&running, Method::GET, path, authorization).await;
             assert_eq!((asked.status, asked.code.as_str()), (401, "invalid_client"), "{path}");
             assert_eq!(asked.challenge.unwrap(), r#"Basic realm="maestro-auth", charset="UTF-8""#);
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_path_with_events_takes_whoever_takes_one_of_its_two_types() {
+        let running = Running::start().await;
+        for (accept, status) in [("text/event-stream", 401), ("application/json", 401), ("text/html", 406)] {
+            let asked = ask_accepting(accept, &running, Method::GET, "/feed", None).await;
+            assert_eq!(asked.status, status, "{accept}");
         }
     }
 }

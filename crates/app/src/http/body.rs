@@ -7,11 +7,14 @@ use actix_web::web::Payload;
 use futures_util::StreamExt;
 use zeroize::Zeroizing;
 
+use super::form::Form;
 use super::json::{self, Value};
 use super::{ApiError, ErrorCode, Fields};
 
 /// The most bytes that a request body may have.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
+/// The most bytes that a form may have: some tokens.
+const MAX_FORM_BYTES: usize = 16 * 1024;
 /// How long a whole body may take to arrive (REL-32).
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -22,37 +25,57 @@ pub(super) async fn required(request: &HttpRequest, payload: Payload) -> Result<
 
 /// Reads a request body that may be left out.
 pub(super) async fn optional(request: &HttpRequest, payload: Payload) -> Result<Option<Fields>, ApiError> {
-    let bytes = read_all(request, payload).await?;
+    let bytes = read_all(request, payload, MAX_BYTES).await?;
     if bytes.is_empty() {
         return Ok(None);
     }
-    check_media_type(request)?;
-    let text = std::str::from_utf8(&bytes)
-        .map_err(|_| ApiError::malformed("The request body is not valid UTF-8."))?;
-    match json::read(text).map_err(ApiError::malformed)? {
+    if !is_of_type(request, "application/json") {
+        return Err(ApiError::new(ErrorCode::UnsupportedMediaType));
+    }
+    match json::read(utf8(&bytes)?).map_err(ApiError::malformed)? {
         Value::Object(members) => Ok(Some(Fields::new(members))),
         _ => Err(Fields::not_an_object()),
     }
 }
 
-/// Reads the whole body within its limits. Both hold while bytes still arrive, whatever the headers promise (SEC-94).
-async fn read_all(request: &HttpRequest, payload: Payload) -> Result<Zeroizing<Vec<u8>>, ApiError> {
-    let announced = content_length(request);
-    if announced > MAX_BYTES {
-        return Err(ApiError::new(ErrorCode::PayloadTooLarge));
+/// Reads a request body that is a form.
+pub(super) async fn form(request: &HttpRequest, payload: Payload) -> Result<Form, ApiError> {
+    let bytes = read_all(request, payload, MAX_FORM_BYTES).await?;
+    if !bytes.is_empty() && !is_of_type(request, "application/x-www-form-urlencoded") {
+        return Err(ApiError::with_detail(
+            ErrorCode::UnsupportedMediaType,
+            "This request body is application/x-www-form-urlencoded in UTF-8 without a content coding.",
+        ));
     }
-    tokio::time::timeout(READ_TIMEOUT, collect(payload, announced))
+    Form::parse(utf8(&bytes)?)
+}
+
+/// Reads the whole body within its limits. Both hold while bytes still arrive, whatever the headers promise (SEC-94).
+async fn read_all(
+    request: &HttpRequest,
+    payload: Payload,
+    max_bytes: usize,
+) -> Result<Zeroizing<Vec<u8>>, ApiError> {
+    let announced = content_length(request);
+    if announced > max_bytes {
+        return Err(too_large(max_bytes));
+    }
+    tokio::time::timeout(READ_TIMEOUT, collect(payload, announced, max_bytes))
         .await
         .map_err(|_| ApiError::new(ErrorCode::RequestTimeout))?
 }
 
-async fn collect(mut payload: Payload, announced: usize) -> Result<Zeroizing<Vec<u8>>, ApiError> {
+async fn collect(
+    mut payload: Payload,
+    announced: usize,
+    max_bytes: usize,
+) -> Result<Zeroizing<Vec<u8>>, ApiError> {
     // Room for all of an announced body, so that growing leaves no copy of a password behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(announced));
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(refusal)?;
-        if bytes.len() + chunk.len() > MAX_BYTES {
-            return Err(ApiError::new(ErrorCode::PayloadTooLarge));
+        if bytes.len() + chunk.len() > max_bytes {
+            return Err(too_large(max_bytes));
         }
         bytes.extend_from_slice(&chunk);
     }
@@ -64,29 +87,30 @@ fn content_length(request: &HttpRequest) -> usize {
     length.map_or(0, |digits| digits.parse().unwrap_or(usize::MAX))
 }
 
+fn too_large(max_bytes: usize) -> ApiError {
+    let detail = format!("The request body is over {} KiB.", max_bytes / 1024);
+    ApiError::with_detail(ErrorCode::PayloadTooLarge, detail)
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, ApiError> {
+    std::str::from_utf8(bytes).map_err(|_| ApiError::malformed("The request body is not valid UTF-8."))
+}
+
 fn refusal(error: PayloadError) -> ApiError {
     ApiError::malformed("The request body broke off.").caused_by(error)
 }
 
-/// Takes `application/json` in UTF-8 without a content coding, and nothing that merely looks like it (SEC-95).
-fn check_media_type(request: &HttpRequest) -> Result<(), ApiError> {
+/// Takes the media type in UTF-8 without a content coding, and nothing that merely looks like it (SEC-95).
+fn is_of_type(request: &HttpRequest, expected: &str) -> bool {
     let headers = request.headers();
     let is_plain = headers
         .get_all(header::CONTENT_ENCODING)
         .all(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity"));
     let mut types = headers.get_all(header::CONTENT_TYPE);
-    let is_json = types.next().and_then(|value| value.to_str().ok()).is_some_and(is_json);
-    if is_plain && is_json && types.next().is_none() {
-        Ok(())
-    } else {
-        Err(ApiError::new(ErrorCode::UnsupportedMediaType))
-    }
-}
-
-fn is_json(media_type: &str) -> bool {
+    let media_type = types.next().and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut parts = media_type.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
-    essence.eq_ignore_ascii_case("application/json") && parts.all(is_utf8_charset)
+    is_plain && types.next().is_none() && essence.eq_ignore_ascii_case(expected) && parts.all(is_utf8_charset)
 }
 
 fn is_utf8_charset(parameter: &str) -> bool {
@@ -105,12 +129,17 @@ mod tests {
 
     use super::*;
 
-    async fn read(content_type: &str, body: impl Into<web::Bytes>) -> Result<Option<Fields>, ApiError> {
+    async fn request(content_type: &str, body: impl Into<web::Bytes>) -> (HttpRequest, Payload) {
         let (request, mut payload) = TestRequest::post()
             .insert_header(("content-type", content_type))
             .set_payload(body)
             .to_http_parts();
         let payload = Payload::from_request(&request, &mut payload).await.unwrap();
+        (request, payload)
+    }
+
+    async fn read(content_type: &str, body: impl Into<web::Bytes>) -> Result<Option<Fields>, ApiError> {
+        let (request, payload) = request(content_type, body).await;
         optional(&request, payload).await
     }
 
@@ -171,5 +200,34 @@ mod tests {
             let error = read("application/json", well_formed).await.err().unwrap();
             assert_eq!((error.code, error.errors[0].pointer.as_str()), (ErrorCode::ValidationFailed, ""));
         }
+    }
+
+    const FORM: &str = "application/x-www-form-urlencoded";
+
+    #[actix_web::test]
+    async fn a_form_is_a_form_of_16_kib_at_most() {
+        let read = async |content_type: &str, body: String| {
+            let (request, payload) = request(content_type, body).await;
+            form(&request, payload).await.map(|mut form| form.optional("token").map(|token| token.len()))
+        };
+        let code = async |content_type: &str, body: String| read(content_type, body).await.unwrap_err().code;
+        let padded = |length: usize| format!("token={}", "a".repeat(length - 6));
+        assert_eq!(read(FORM, padded(MAX_FORM_BYTES)).await.unwrap(), Some(MAX_FORM_BYTES - 6));
+        assert_eq!(read(&format!("{FORM}; charset=UTF-8"), padded(9)).await.unwrap(), Some(3));
+        assert_eq!(read(FORM, String::new()).await.unwrap(), None);
+        let error = read(FORM, padded(MAX_FORM_BYTES + 1)).await.unwrap_err();
+        assert_eq!(
+            (error.code, &*error.detail),
+            (ErrorCode::PayloadTooLarge, "The request body is over 16 KiB.")
+        );
+        for bad in [
+            "",
+            "application/json",
+            "multipart/form-data",
+            "application/x-www-form-urlencoded; charset=latin1",
+        ] {
+            assert_eq!(code(bad, padded(9)).await, ErrorCode::UnsupportedMediaType, "{bad}");
+        }
+        assert_eq!(code(FORM, "token=a&token=b".to_owned()).await, ErrorCode::MalformedRequest);
     }
 }

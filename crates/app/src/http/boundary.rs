@@ -7,11 +7,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix_web::body::BoxBody;
+use actix_web::body::{self, BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::error::InternalError;
-use actix_web::http::ConnectionType;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{ConnectionType, Method};
 use actix_web::{Error, HttpResponse};
 use futures_util::FutureExt;
 
@@ -69,6 +69,7 @@ where
             request_id,
             unread: ChunkedBody::of(&mut request),
             readiness: Arc::clone(&self.readiness),
+            is_head: request.method() == Method::HEAD,
             hsts: self.hsts,
         };
         let service = Rc::clone(&self.service);
@@ -94,6 +95,7 @@ struct Passage {
     request_id: RequestId,
     unread: Option<ChunkedBody>,
     readiness: Arc<Readiness>,
+    is_head: bool,
     hsts: bool,
 }
 
@@ -129,6 +131,10 @@ impl Passage {
             latency_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
             "request answered"
         );
+        if self.is_head && response.body().size() == BodySize::Stream {
+            // The framework reads what it does not send, and a stream of events has no end.
+            response = response.set_body(BoxBody::new(body::None::new()));
+        }
         match self.unread {
             Some(unread) => response.map_body(|_, body| unread.held_by(body)),
             None => response,
@@ -175,9 +181,15 @@ fn secure(headers: &mut HeaderMap, request_id: RequestId, hsts: bool) {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use actix_web::http::StatusCode;
     use actix_web::test::{TestRequest, call_service, init_service, read_body_json, try_call_service};
+    use actix_web::web::Bytes;
     use actix_web::{App, web};
-    use futures_util::future::join;
+    use futures_util::StreamExt;
+    use futures_util::future::{join, poll_fn};
+    use futures_util::stream;
     use serde_json::Value;
 
     use super::super::request_id::tests::request_ids;
@@ -256,6 +268,45 @@ mod tests {
             log.lines().filter(|line| line.contains(id)).map(ToOwned::to_owned).collect();
         assert_eq!(lines.len(), 2, "{log}");
         lines
+    }
+
+    async fn endless() -> HttpResponse {
+        let events = stream::iter([": alive\n\n", "data: 1\n\n"]).chain(stream::pending());
+        let events = events.map(|event| Ok::<_, Infallible>(Bytes::from(event)));
+        HttpResponse::Ok().content_type("text/event-stream").streaming(events)
+    }
+
+    #[actix_web::test]
+    async fn a_stream_passes_as_it_comes_and_a_head_does_not_wait_for_its_end() {
+        let route = web::route().to(endless);
+        let app = init_service(App::new().route("/events", route).wrap(boundary(false))).await;
+        let ask = |method| {
+            let request =
+                TestRequest::default().method(method).uri("/events").insert_header(("x-request-id", "mine"));
+            // Chunked, so that the answer holds the request body as well.
+            call_service(&app, request.insert_header(("transfer-encoding", "chunked")).to_request())
+        };
+        for method in [Method::GET, Method::HEAD] {
+            let mut response = ask(method.clone()).await;
+            let expected = [
+                ("content-type", "text/event-stream"),
+                ("x-request-id", "mine"),
+                ("cache-control", "no-store"),
+                ("x-content-type-options", "nosniff"),
+            ];
+            for (name, value) in expected {
+                assert_eq!(response.headers().get(name).unwrap(), value, "{method} {name}");
+            }
+            let body = response.response_mut();
+            let mut body = std::mem::replace(body, HttpResponse::new(StatusCode::OK)).into_body();
+            let mut next = async || poll_fn(|context| Pin::new(&mut body).poll_next(context)).await;
+            if method == Method::HEAD {
+                assert!(next().await.is_none());
+                continue;
+            }
+            assert_eq!(next().await.unwrap().unwrap(), ": alive\n\n");
+            assert_eq!(next().await.unwrap().unwrap(), "data: 1\n\n");
+        }
     }
 
     #[actix_web::test]

@@ -16,12 +16,23 @@ pub(super) async fn in_time<T, E>(work: impl Future<Output = Result<T, E>>) -> R
 where
     ApiError: From<E>,
 {
+    in_time_after(Duration::ZERO, work).await
+}
+
+/// The same for a use case that may wait for something to happen, which is no fault of the storage.
+pub(super) async fn in_time_after<T, E>(
+    wait: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, ApiError>
+where
+    ApiError: From<E>,
+{
     let mut work = pin!(work);
     // What comes from memory is there at once, and needs no timer.
     if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
         return outcome.map_err(ApiError::from);
     }
-    match tokio::time::timeout(DEADLINE, work).await {
+    match tokio::time::timeout(wait + DEADLINE, work).await {
         Ok(outcome) => outcome.map_err(ApiError::from),
         Err(elapsed) => Err(ApiError::new(ErrorCode::StorageUnavailable).caused_by(elapsed)),
     }
@@ -41,5 +52,9 @@ mod tests {
         let error = in_time(pending::<Result<(), StoreError>>()).await.unwrap_err();
         assert_eq!(error.code, ErrorCode::StorageUnavailable);
         assert_eq!(started.elapsed(), DEADLINE);
+
+        let wait = Duration::from_secs(30);
+        in_time_after(wait, pending::<Result<(), StoreError>>()).await.unwrap_err();
+        assert_eq!(started.elapsed(), wait + 2 * DEADLINE);
     }
 }

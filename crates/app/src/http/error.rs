@@ -57,17 +57,22 @@ impl ApiError {
     }
 
     /// An error that has more to say than its code.
-    pub(crate) fn with_detail(code: ErrorCode, detail: &'static str) -> Self {
-        Self { detail: Cow::Borrowed(detail), ..Self::new(code) }
+    pub(crate) fn with_detail(code: ErrorCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { detail: detail.into(), ..Self::new(code) }
     }
 
-    pub(crate) fn malformed(detail: &'static str) -> Self {
+    pub(crate) fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::with_detail(ErrorCode::MalformedRequest, detail)
     }
 
     /// A refusal that names what is missing.
     pub(crate) fn forbidden(detail: String) -> Self {
-        Self { detail: Cow::Owned(detail), ..Self::new(ErrorCode::Forbidden) }
+        Self::with_detail(ErrorCode::Forbidden, detail)
+    }
+
+    /// What an id or a name in the path is answered that nobody has: `noun` is `user`, `role`, …
+    pub(crate) fn no_such(noun: &'static str) -> Self {
+        Self::with_detail(ErrorCode::NotFound, format!("There is no such {noun}."))
     }
 
     pub(crate) fn invalid_fields(errors: Vec<FieldError>) -> Self {

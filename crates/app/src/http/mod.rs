@@ -17,15 +17,20 @@ mod basic;
 mod bearer;
 mod body;
 mod boundary;
+mod cursor;
 mod deadline;
 mod error;
 mod error_code;
 mod fields;
+mod form;
 mod host;
 mod json;
 mod logged_request;
 mod openapi;
+mod page;
+mod path_id;
 mod problem;
+mod query;
 mod readiness;
 mod request_id;
 mod router;
@@ -33,6 +38,7 @@ mod routes;
 #[cfg(test)]
 mod testing;
 mod unread;
+mod urlencoded;
 
 use std::sync::Arc;
 
@@ -43,6 +49,7 @@ use maestro_auth_ports::TokenSigner;
 use maestro_auth_service::AuthService;
 
 use self::boundary::Boundary;
+pub use self::cursor::CursorKey;
 use self::deadline::in_time;
 pub(crate) use self::error::ApiError;
 pub use self::error_code::ErrorCode;
@@ -60,6 +67,7 @@ pub struct HttpState {
     pub signer: Arc<dyn TokenSigner>,
     pub readiness: Arc<Readiness>,
     pub request_ids: Arc<RequestIds>,
+    pub cursor_key: Arc<dyn CursorKey>,
     /// Whether to tell browsers to come back by HTTPS only: when the public URL is an HTTPS one.
     pub hsts: bool,
 }

@@ -38,6 +38,14 @@ impl Endpoint {
         Self::new(path, |context| accept::takes_json(context.head().headers()))
     }
 
+    /// A path that answers in JSON, or with server-sent events to whoever asks for them.
+    pub(super) fn json_or_events(path: &'static str) -> Self {
+        Self::new(path, |context| {
+            let headers = context.head().headers();
+            accept::asks_for_events(headers) || accept::takes_json(headers)
+        })
+    }
+
     /// A path that answers in its one media type, whatever the client says it takes.
     pub(super) fn page(path: &'static str) -> Self {
         Self::new(path, |_| true)

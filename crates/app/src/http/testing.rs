@@ -5,8 +5,9 @@ use std::sync::Arc;
 use maestro_auth_domain::{DisplayName, Email, Password};
 use maestro_auth_service::{Login, Register};
 
-use super::{HttpState, Readiness};
+use super::{CursorKey, HttpState, Readiness};
 use crate::config::Settings;
+use crate::wire::MacKey;
 use crate::{seed, wire};
 
 pub(super) const ADMIN: &str = "admin@maestro.ml";
@@ -30,6 +31,7 @@ impl Running {
             signer: wired.keys,
             readiness: Arc::new(Readiness::new()),
             request_ids: wired.request_ids,
+            cursor_key: wired.cursor_key,
             hsts: false,
         });
         let (email, name) = (Email::parse(VIEWER).unwrap(), DisplayName::parse("Test").unwrap());
@@ -44,6 +46,11 @@ impl Running {
         let login = Login { email: Email::parse(email).unwrap(), password: password_of(email) };
         format!("Bearer {}", self.state.auth.login(login).await.unwrap().access_token)
     }
+}
+
+/// One of several keys.
+pub(super) fn cursor_key(number: u8) -> Arc<dyn CursorKey> {
+    Arc::new(MacKey::derive(&[number; 32]).unwrap())
 }
 
 fn password_of(email: &str) -> Password {

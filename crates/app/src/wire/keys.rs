@@ -6,7 +6,6 @@ use maestro_auth_adapters::jose::{KeyRing, KeyRingSettings, SealingKey};
 use maestro_auth_ports::{Clock, Entropy, Stores};
 
 use super::Purpose;
-use super::encryption_key::encryption_key;
 use crate::config::Settings;
 
 /// How long another instance may go on signing with a key that was replaced at once: until it reloads.
@@ -15,12 +14,13 @@ const UNAWARE: Duration = Duration::from_mins(1);
 /// Loads the signing keys; whoever serves makes one if none goes on signing.
 pub(super) async fn open(
     settings: &Settings,
+    encryption_key: &[u8; 32],
     stores: &Stores,
     clock: &Arc<dyn Clock>,
     entropy: &Arc<dyn Entropy>,
     purpose: Purpose,
 ) -> anyhow::Result<Arc<KeyRing>> {
-    let sealing_key = SealingKey::new(*encryption_key(settings, entropy)?);
+    let sealing_key = SealingKey::new(*encryption_key);
     let tokens = &settings.tokens;
     let ring_settings = KeyRingSettings {
         algorithm: tokens.algorithm,

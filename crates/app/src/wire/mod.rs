@@ -16,19 +16,21 @@ use maestro_auth_ports::Entropy;
 use maestro_auth_service::{AuthService, Policies, RegistrationMode, RegistrationPolicy, TokenPolicy};
 
 pub use clock::ClockSync;
-pub use maestro_auth_adapters::jose::KeyRing;
+pub use maestro_auth_adapters::jose::{KeyRing, MacKey};
 pub use maestro_auth_adapters::sqlite::{MigrationState, MigrationStatus};
 
+use self::encryption_key::encryption_key;
 use self::storage::Storage;
 use crate::config::{self, Settings};
 use crate::failure::Failure;
-use crate::http::RequestIds;
+use crate::http::{CursorKey, RequestIds};
 
 /// The use cases over the adapters that the settings ask for, and what else of them is needed.
 pub struct Wired {
     pub auth: Arc<AuthService>,
     pub keys: Arc<KeyRing>,
     pub request_ids: Arc<RequestIds>,
+    pub cursor_key: Arc<MacKey>,
     /// Keeps the clock with the storage's, where that is not this machine's.
     pub clock_sync: Option<ClockSync>,
 }
@@ -51,7 +53,9 @@ pub async fn build(settings: &Settings, purpose: Purpose) -> Result<Wired, Failu
     let stores = storage.into_stores();
     let (clock, clock_sync) = clock::of(&stores.health).await.context("the storage does not answer")?;
 
-    let keys = keys::open(settings, &stores, &clock, &entropy, purpose).await?;
+    let encryption_key = encryption_key(settings, &entropy)?;
+    let keys = keys::open(settings, &encryption_key, &stores, &clock, &entropy, purpose).await?;
+    let cursor_key = MacKey::derive(&encryption_key).context("the key of the cursors can't be derived")?;
     let bcrypt_cost = stores.users.highest_bcrypt_cost().await.context("the storage does not answer")?;
     let hasher = hashing::start(&settings.hashing, bcrypt_cost, Arc::clone(&entropy))?;
     let request_ids = Arc::new(RequestIds::new(Arc::clone(&clock), &*entropy));
@@ -62,7 +66,7 @@ pub async fn build(settings: &Settings, purpose: Purpose) -> Result<Wired, Failu
         Some(relay) if purpose == Purpose::Serve => auth.with_relay(relay),
         _ => auth,
     };
-    Ok(Wired { auth: Arc::new(auth), keys, request_ids, clock_sync })
+    Ok(Wired { auth: Arc::new(auth), keys, request_ids, cursor_key: Arc::new(cursor_key), clock_sync })
 }
 
 /// Brings the storage to the schema of this version, and tells what is applied.
@@ -100,5 +104,15 @@ fn policies(settings: &Settings) -> Policies {
             },
             self_assignable_roles: settings.registration.self_assignable_roles.clone(),
         },
+    }
+}
+
+impl CursorKey for MacKey {
+    fn tag(&self, context: &str, bytes: &[u8]) -> [u8; 32] {
+        self.tag(context, bytes)
+    }
+
+    fn is_tag(&self, context: &str, bytes: &[u8], tag: &[u8]) -> bool {
+        self.is_tag(context, bytes, tag)
     }
 }

@@ -1,10 +1,11 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use maestro_auth_domain::{PermissionName, RoleName, Violation};
+use maestro_auth_domain::{PermissionName, RoleName};
 use maestro_auth_service::Demand;
 
 use super::rendered::RenderedUsers;
 use crate::http::openapi::VerifyProblems;
+use crate::http::query::Query;
 use crate::http::{ApiError, HttpState, bearer, in_time};
 
 /// Tells a gateway whether to let a request through, and whose it is.
@@ -37,7 +38,7 @@ pub(in crate::http) async fn verify(
     rendered: Data<RenderedUsers>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let demand = demand(request.query_string())?;
+    let demand = demand(&request)?;
     let user = in_time(state.auth.authorize(bearer::required(&request)?, demand)).await?;
     let mut answer = HttpResponse::Ok();
     for header in rendered.identity_of(user)? {
@@ -46,30 +47,10 @@ pub(in crate::http) async fn verify(
     Ok(answer.finish())
 }
 
-/// Reads `permission` and `role`, each at most once. Anything else is refused: a demand that was misspelt must not be
-/// passed over.
-fn demand(query: &str) -> Result<Demand, ApiError> {
-    let mut demand = Demand::default();
-    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        match &*name {
-            "permission" => demand_once(&mut demand.permission, PermissionName::parse(&value))?,
-            "role" => demand_once(&mut demand.role, RoleName::parse(&value))?,
-            _ => {
-                return Err(ApiError::malformed(
-                    "The query holds something else than one permission and one role.",
-                ));
-            }
-        }
-    }
-    Ok(demand)
-}
-
-fn demand_once<T>(demanded: &mut Option<T>, value: Result<T, Violation>) -> Result<(), ApiError> {
-    let value = value.map_err(|violation| ApiError::malformed(violation.detail))?;
-    match demanded.replace(value) {
-        None => Ok(()),
-        Some(_) => Err(ApiError::malformed(
-            "The query demands two permissions or two roles; it may demand one of each.",
-        )),
-    }
+fn demand(request: &HttpRequest) -> Result<Demand, ApiError> {
+    let mut query = Query::of(request)?;
+    let permission = query.optional("permission", PermissionName::parse)?;
+    let role = query.optional("role", RoleName::parse)?;
+    query.finish()?;
+    Ok(Demand { permission, role })
 }

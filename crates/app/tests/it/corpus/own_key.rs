@@ -55,6 +55,7 @@ pub(super) async fn in_process(settings: &[(&str, &str)]) -> (String, OwnKey) {
         signer: wired.keys,
         readiness: Arc::new(Readiness::new()),
         request_ids: wired.request_ids,
+        cursor_key: wired.cursor_key,
         hsts: false,
     });
     let (tell, told) = mpsc::channel();

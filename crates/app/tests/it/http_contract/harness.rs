@@ -8,6 +8,7 @@ use actix_web::test::{TestRequest, init_service, try_call_service};
 use async_trait::async_trait;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use maestro_auth::http::{self, HttpState, Readiness, RequestIds};
+use maestro_auth_adapters::jose::MacKey;
 use maestro_auth_adapters::memory::{FailingStore, MemoryStore, OffSwitch};
 use maestro_auth_adapters::system::OsEntropy;
 use maestro_auth_adapters::system::testing::ManualClock;
@@ -63,6 +64,7 @@ impl Api {
             signer,
             readiness: Arc::new(Readiness::new()),
             request_ids: Arc::new(RequestIds::new(clock.clone(), &OsEntropy)),
+            cursor_key: Arc::new(MacKey::derive(&[7; 32]).unwrap()),
             hsts: true,
         });
         Self { state, clock, storage }
