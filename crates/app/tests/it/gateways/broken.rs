@@ -48,6 +48,7 @@ pub async fn lets_nobody_in(product: Product) {
     is_unavailable("nobody answers", product, &service, port).await;
 
     learns_only_what_decides(product, &service).await;
+    a_stopped_service_is_another_matter(product).await;
 }
 
 async fn is_unavailable(what: &str, product: Product, service: &EchoService, auth_server: u16) {
@@ -81,6 +82,16 @@ async fn learns_only_what_decides(product: Product, service: &EchoService) {
     }
     assert!(asked.values("content-length").iter().all(|length| *length == "0"), "{asked:?}");
     assert!(asked.values("transfer-encoding").is_empty(), "{asked:?}");
+}
+
+/// Whoever has been verified is told that the service is gone, and not that the verification is.
+async fn a_stopped_service_is_another_matter(product: Product) {
+    let answer = canned("200", IDENTITY);
+    let auth_server = Listener::start(move |_| answer.clone()).await;
+    let gateway = Gateway::start(product, free_port(), auth_server.port()).await;
+    let answer = a_full_request().send_to(gateway.port()).await;
+    assert!([502, 503, 504].contains(&answer.status), "{answer:?}");
+    assert_ne!(answer.header("content-type"), Some("application/problem+json"), "{answer:?}");
 }
 
 fn a_full_request() -> Request {

@@ -114,17 +114,22 @@ impl<'a> World<'a> {
     pub async fn check_two_tokens(&self) {
         for (first, second) in [(&*self.viewer.access, JUNK), (JUNK, &*self.viewer.access)] {
             let request = Request::get("/projects").with_token(first).with_token(second);
-            let seen = self.service.seen();
-            let answer = self.send(&request).await;
-            if answer.status == 200 {
-                let received = self.service.last();
-                is_told("two tokens", &received, &self.told_of_viewer);
-                let token = format!("Bearer {}", self.viewer.access);
-                assert_eq!(received.values("authorization"), [token], "{received:?}");
-            } else {
-                assert!([400, 401, 503].contains(&answer.status), "{answer:?}");
-                assert_eq!(self.service.seen(), seen);
-            }
+            let answer = self.send_unseen("two tokens", &request).await;
+            assert!([400, 401, 503].contains(&answer.status), "{answer:?}");
+        }
+    }
+
+    /// What comes after a body is no place for a name either. Some gateways refuse it, some drop it.
+    pub async fn check_trailers(&self) {
+        let request = Request::post("/projects", "text")
+            .with_token(&self.viewer.access)
+            .with_header("Transfer-Encoding: chunked")
+            .with_header("Trailer: X-Auth-User-Id")
+            .with_trailer("X-Auth-User-Id: evil\r\n");
+        let answer = self.send(&request).await;
+        assert!([200, 400, 503].contains(&answer.status), "{answer:?}");
+        if answer.status == 200 {
+            is_told("a trailer", &self.service.last(), &self.told_of_viewer);
         }
     }
 
@@ -184,6 +189,7 @@ fn is_told(what: impl Debug, received: &Received, told: &[String; 3]) {
         let is_of_the_gateway = IDENTITY.iter().any(|identity| name.eq_ignore_ascii_case(identity));
         assert!(is_of_the_gateway || !as_services_read_it.starts_with("x-auth-"), "{what:?}: {received:?}");
     }
+    assert!(received.trailers.trim().is_empty(), "{what:?}: {received:?}");
     for value in received.values("connection") {
         assert!(!value.to_lowercase().contains("auth"), "{what:?}: {received:?}");
     }

@@ -19,11 +19,12 @@ pub struct Request {
     path: String,
     headers: Vec<String>,
     body: String,
+    trailer: &'static str,
 }
 
 impl Request {
     pub fn get(path: &str) -> Self {
-        Self { method: "GET", path: path.to_owned(), headers: Vec::new(), body: String::new() }
+        Self { method: "GET", path: path.to_owned(), headers: Vec::new(), body: String::new(), trailer: "" }
     }
 
     pub fn post(path: &str, body: &str) -> Self {
@@ -37,6 +38,11 @@ impl Request {
     pub fn with_header(mut self, line: &str) -> Self {
         self.headers.push(line.to_owned());
         self
+    }
+
+    /// For a chunked body.
+    pub fn with_trailer(self, trailer: &'static str) -> Self {
+        Self { trailer, ..self }
     }
 
     pub async fn send_to(&self, port: u16) -> Response {
@@ -54,7 +60,7 @@ impl Request {
             text.push_str("Connection: close\r\n");
         }
         if self.headers.iter().any(|line| line == "Transfer-Encoding: chunked") {
-            let _ = write!(text, "\r\n{:x}\r\n{}\r\n0\r\n\r\n", self.body.len(), self.body);
+            let _ = write!(text, "\r\n{:x}\r\n{}\r\n0\r\n{}\r\n", self.body.len(), self.body, self.trailer);
         } else if self.method == "POST" {
             let _ = write!(text, "Content-Length: {}\r\n\r\n{}", self.body.len(), self.body);
         } else {
@@ -88,7 +94,7 @@ impl Response {
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
         let answer = Self { status, head: head.to_owned(), body: body.to_owned() };
         let is_chunked = answer.header("transfer-encoding").is_some();
-        let body = if is_chunked { dechunked(&answer.body) } else { answer.body };
+        let body = if is_chunked { dechunked(&answer.body).0 } else { answer.body };
         Self { body, ..answer }
     }
 

@@ -13,6 +13,8 @@ pub struct Received {
     /// In the order and spelling of the sender.
     pub headers: Vec<(String, String)>,
     pub body: String,
+    /// What came after a chunked body.
+    pub trailers: String,
 }
 
 impl Received {
@@ -81,23 +83,23 @@ async fn read(stream: &mut TcpStream) -> Option<Received> {
     };
     let mut request = head(&bytes[..end]);
     let mut body = bytes.split_off(end + 4);
-    let is_whole = |body: &[u8]| {
-        if request.values("transfer-encoding").is_empty() {
-            let length = request.values("content-length").first().map_or(0, |text| text.parse().unwrap_or(0));
-            body.len() >= length
-        } else {
-            body.ends_with(b"0\r\n\r\n")
-        }
-    };
-    while !is_whole(&body) {
+    let is_chunked = !request.values("transfer-encoding").is_empty();
+    let length = request.values("content-length").first().map_or(0, |text| text.parse().unwrap_or(0));
+    while !(if is_chunked { is_last_chunk(&body) } else { body.len() >= length }) {
         if stream.read_buf(&mut body).await.unwrap_or(0) == 0 {
             break;
         }
     }
-    let is_chunked = !request.values("transfer-encoding").is_empty();
-    let body = String::from_utf8_lossy(&body).into_owned();
-    request.body = if is_chunked { dechunked(&body) } else { body };
+    request.body = String::from_utf8_lossy(&body).into_owned();
+    if is_chunked {
+        (request.body, request.trailers) = dechunked(&request.body);
+    }
     Some(request)
+}
+
+fn is_last_chunk(body: &[u8]) -> bool {
+    let last = body.windows(5).rposition(|window| window == b"\r\n0\r\n");
+    (last.is_some() || body.starts_with(b"0\r\n")) && body.ends_with(b"\r\n\r\n")
 }
 
 fn head(bytes: &[u8]) -> Received {
@@ -106,18 +108,19 @@ fn head(bytes: &[u8]) -> Received {
     let line = lines.next().unwrap_or_default().to_owned();
     let fields = lines.filter_map(|line| line.split_once(':'));
     let headers = fields.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();
-    Received { line, headers, body: String::new() }
+    Received { line, headers, body: String::new(), trailers: String::new() }
 }
 
-pub fn dechunked(mut text: &str) -> String {
+/// A chunked body and its trailers.
+pub fn dechunked(mut text: &str) -> (String, String) {
     let mut whole = String::new();
     while let Some((size, rest)) = text.split_once("\r\n") {
         let size = usize::from_str_radix(size.trim(), 16).unwrap_or(0);
         if size == 0 || rest.len() < size {
-            break;
+            return (whole, rest.to_owned());
         }
         whole.push_str(&rest[..size]);
         text = rest[size..].trim_start_matches("\r\n");
     }
-    whole
+    (whole, String::new())
 }

@@ -68,6 +68,7 @@ async fn lets_in_only_whom_the_server_names(product: Product) {
         world.check_ambiguous(path).await;
     }
     world.check_two_tokens().await;
+    world.check_trailers().await;
     world.check_bodies().await;
     a_logout_counts_at_once(&server, &world).await;
     a_stopped_server_lets_nobody_in(server, &world).await;
