@@ -14,7 +14,7 @@ main() {
     arrow maestro-auth-ports "domain" ""
     arrow maestro-auth-service "domain ports" "adapters"
     arrow maestro-auth-adapters "domain ports" ""
-    arrow maestro-auth "domain ports service adapters" ""
+    arrow maestro-auth "domain ports service adapters" "client example-projects"
     arrow maestro-auth-client "" ""
     arrow maestro-auth-example-projects "client" ""
     arrow maestro-auth-benches "" ""

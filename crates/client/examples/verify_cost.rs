@@ -9,7 +9,6 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Instant;
 
-use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use jsonwebtoken::jwk::Jwk;
@@ -18,7 +17,7 @@ use maestro_auth_client::MaestroAuth;
 use serde_json::{Value, json};
 
 /// Fewer than the client remembers.
-const TOKENS: u64 = 5_000;
+const TOKENS: u64 = 2_000;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {

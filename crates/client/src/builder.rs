@@ -38,6 +38,9 @@ pub enum StartError {
     /// The address is not one that can be asked.
     #[error("the URL of the auth server must be http:// or https:// with nothing but a path behind the host")]
     ServerUrl,
+    /// The address is `https://`, and this crate was built without its feature `tls`.
+    #[error("an https:// URL needs the feature tls of maestro-auth-client")]
+    NoTls,
     /// [`Builder::service`] was not called, or with nothing.
     #[error("the client id and the client secret of this service are missing")]
     NoService,
@@ -130,6 +133,9 @@ impl Builder {
             && url.fragment().is_none();
         if !is_plain {
             return Err(StartError::ServerUrl);
+        }
+        if url.scheme() == "https" && !cfg!(feature = "tls") {
+            return Err(StartError::NoTls);
         }
         url.set_path(&format!("{}/", url.path().trim_end_matches('/')));
         Ok(url)

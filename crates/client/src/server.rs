@@ -69,6 +69,11 @@ impl AuthServer {
     const MAX_PAGE_BYTES: usize = 512 * 1024;
 
     pub(crate) fn new(base: Url, credentials: Credentials) -> Result<Self, reqwest::Error> {
+        if is_readable_on_the_way(&base) {
+            tracing::warn!(
+                "the client secret travels to the auth server unencrypted; use https:// outside of a private network"
+            );
+        }
         let http = Client::builder()
             .connect_timeout(Self::CONNECT_TIMEOUT)
             .redirect(Policy::none()) // the credentials go to nobody else
@@ -120,6 +125,12 @@ impl AuthServer {
         let Credentials { client_id, client_secret } = &self.credentials;
         self.http.get(url).basic_auth(client_id, Some(client_secret))
     }
+}
+
+fn is_readable_on_the_way(base: &Url) -> bool {
+    let host = base.host_str().unwrap_or_default();
+    let is_local = host == "localhost" || host == "[::1]" || host.starts_with("127.");
+    base.scheme() == "http" && !is_local
 }
 
 async fn send(request: RequestBuilder) -> Result<Response, ServerError> {

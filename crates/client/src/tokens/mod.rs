@@ -109,7 +109,7 @@ struct Known {
 }
 
 impl VerifiedTokens {
-    const BYTES: u64 = 8 * 1024 * 1024;
+    const BYTES: u64 = 16 * 1024 * 1024;
     const TOKENS: usize = 10_000;
 
     fn new() -> Self {

@@ -2,8 +2,11 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
-use crate::support::{Claims, FakeServer, NEVER, Scene, Signer, settings, until, until_verdict, verdict};
+use crate::support::{
+    Claims, FakeServer, NEVER, PATIENCE, Scene, Signer, settings, until, until_verdict, verdict,
+};
 
 fn token_of(signer: &Signer) -> String {
     signer.token(&Claims::of(&["viewer"]))
@@ -47,10 +50,13 @@ async fn a_flood_of_unknown_keys_causes_one_fetch_in_a_cool_down() {
 /// Presents unknown keys until one of them causes a fetch again.
 async fn until_some_more_fetches(scene: &Scene, fetches: usize) {
     let stranger = token_of(&Signer::es256("stranger"));
-    while scene.server.facts(|facts| facts.key_fetches) == fetches {
-        assert_eq!(scene.verdict(&stranger).await, "invalid_token");
-        tokio::task::yield_now().await;
-    }
+    let more = async {
+        while scene.server.facts(|facts| facts.key_fetches) == fetches {
+            assert_eq!(scene.verdict(&stranger).await, "invalid_token");
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, more).await.expect("the cool-down ends");
 }
 
 #[tokio::test]
