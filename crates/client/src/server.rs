@@ -105,7 +105,14 @@ impl AuthServer {
         if let Some(cursor) = cursor {
             url.query_pairs_mut().append_pair("cursor", cursor);
         }
-        let response = send(self.authenticated(url).timeout(wait + Self::TIMEOUT)).await?;
+        let response = send(self.authenticated(url).timeout(wait + Self::TIMEOUT)).await;
+        let response = response.map_err(|error| match error {
+            // A server that was set up anew does not take its predecessor's cursor for one of its own.
+            ServerError::Refused { status: StatusCode::BAD_REQUEST, .. } if cursor.is_some() => {
+                ServerError::CursorExpired
+            }
+            error => error,
+        })?;
         json(response, Self::MAX_PAGE_BYTES).await
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The [`Identity`] of the caller is in the extensions of the requests that get through. In axum:
 //!
-//! ```ignore
+//! ```text
 //! async fn deploy(Extension(caller): Extension<Identity>) -> String {
 //!     caller.user_id().to_string()
 //! }

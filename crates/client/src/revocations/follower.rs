@@ -20,6 +20,8 @@ pub(crate) struct Follower {
     cursor: Option<String>,
     /// What is read anew from the beginning. Until it is complete, what was known before keeps refusing.
     snapshot: Option<Image>,
+    /// When the first of several pages was asked for. The last of them completes what had been revoked by then.
+    round_asked_at: Option<Instant>,
     backoff: Backoff,
 }
 
@@ -30,7 +32,7 @@ impl Follower {
     const SPACING: Duration = Duration::from_millis(10);
     /// … and bounds the load from polls that the server does not hold.
     const IDLE_SPACING: Duration = Duration::from_millis(200);
-    const MAX_CURSOR_BYTES: usize = 1024;
+    const MAX_CURSOR_BYTES: usize = 4 * 1024;
 
     pub(crate) fn new(
         server: Arc<AuthServer>,
@@ -38,8 +40,16 @@ impl Follower {
         keys: Arc<Keys>,
         roles: Arc<Roles>,
     ) -> Self {
-        let backoff = Backoff::default();
-        Self { server, revocations, keys, roles, cursor: None, snapshot: Some(Image::default()), backoff }
+        Self {
+            server,
+            revocations,
+            keys,
+            roles,
+            cursor: None,
+            snapshot: Some(Image::default()),
+            round_asked_at: None,
+            backoff: Backoff::default(),
+        }
     }
 
     pub(crate) async fn follow(mut self) {
@@ -67,23 +77,27 @@ impl Follower {
         self.take_over(&page.entries)?;
         let is_idle = page.entries.is_empty();
         self.cursor = Some(page.cursor);
+        let as_of = self.round_asked_at.take().unwrap_or(asked_at);
         if !page.complete {
+            self.round_asked_at = Some(as_of);
             return Ok(Duration::ZERO);
         }
         if let Some(snapshot) = self.snapshot.take() {
             self.revocations.replace(snapshot);
         }
-        self.revocations.complete_as_of(asked_at);
+        self.revocations.complete_as_of(as_of);
         Ok(if is_idle { self.idle_spacing() } else { Self::SPACING })
     }
 
-    /// How long the server may hold the next poll. With a third of the permitted staleness, one that is lost on the way can be
-    /// made up for.
+    /// How long the server may hold the next poll: not at all while there is something to catch up with. With a third of the
+    /// permitted staleness, one that is lost on the way can be made up for.
     fn wait(&self) -> Duration {
-        if self.snapshot.is_some() {
+        let third = self.revocations.staleness.limit / 3;
+        let is_behind = self.backoff.is_failing() || self.revocations.age().is_none_or(|age| age > third);
+        if is_behind || self.snapshot.is_some() || self.round_asked_at.is_some() {
             return Duration::ZERO;
         }
-        Self::LONGEST_WAIT.min(Duration::from_secs((self.revocations.staleness.limit / 3).as_secs()))
+        Self::LONGEST_WAIT.min(Duration::from_secs(third.as_secs()))
     }
 
     fn idle_spacing(&self) -> Duration {
@@ -115,6 +129,7 @@ impl Follower {
 
     fn start_over(&mut self) {
         self.cursor = None;
+        self.round_asked_at = None;
         self.snapshot = Some(Image::default());
         // What changed in the gap may be in no entry any more.
         self.roles.invalidate();

@@ -77,6 +77,17 @@ async fn a_lost_cursor_means_a_new_snapshot_and_no_gap_in_between() {
 }
 
 #[tokio::test]
+async fn a_server_that_was_set_up_anew_and_takes_no_former_cursor_is_followed_all_the_same() {
+    let scene = Scene::new().await;
+    let token = scene.token(claims().with("jti", id(41)));
+    scene.server.facts(|facts| {
+        (facts.history, facts.lost_cursor) = (2, 400);
+        facts.entries = vec![entry("token", &id(41))];
+    });
+    until_verdict(&scene.auth, &token, "token_revoked").await;
+}
+
+#[tokio::test]
 async fn the_server_is_not_asked_for_each_token() {
     let scene = Scene::new().await;
     let asked =

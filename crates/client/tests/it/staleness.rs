@@ -54,6 +54,17 @@ async fn the_other_policy_accepts_tokens_until_they_expire() {
 }
 
 #[tokio::test]
+async fn polls_are_held_open_for_five_seconds_but_not_after_a_failure() {
+    let scene = Scene::new().await;
+    let last_wait = || scene.server.facts(|facts| facts.last_wait);
+    until("a poll may be held", || last_wait() == 5).await;
+    scene.server.fail();
+    until("the next may not", || last_wait() == 0).await; // so that its answer comes at once
+    scene.server.recover();
+    until("those that follow may", || last_wait() == 5).await;
+}
+
+#[tokio::test]
 async fn an_answer_that_can_not_be_understood_is_no_sign_of_life() {
     let scene = Scene::with(short_of_patience).await;
     let good = scene.token(Claims::of(&["viewer"]));

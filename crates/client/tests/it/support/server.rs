@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use actix_web::http::header;
+use actix_web::http::{StatusCode, header};
 use actix_web::web::{Data, Query};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use base64ct::{Base64, Encoding};
@@ -40,12 +40,16 @@ pub struct Facts {
     pub entries: Vec<Value>,
     /// Cursors of another history are too old.
     pub history: u32,
+    /// The status with which it says so.
+    pub lost_cursor: u16,
     pub page_size: usize,
     /// Answers 503 to these paths.
     pub failing: Vec<&'static str>,
     pub key_fetches: usize,
     pub role_fetches: usize,
     pub polls: usize,
+    /// How long the last poll could be held open, in seconds.
+    pub last_wait: u64,
 }
 
 impl FakeServer {
@@ -67,11 +71,13 @@ impl FakeServer {
             ]}),
             entries: Vec::new(),
             history: 1,
+            lost_cursor: 410,
             page_size: 1000,
             failing: Vec::new(),
             key_fetches: 0,
             role_fetches: 0,
             polls: 0,
+            last_wait: 0,
         };
         let state = Arc::new(State { facts: Mutex::new(facts), changed: watch::Sender::new(()) });
         let data = Data::from(Arc::clone(&state));
@@ -162,8 +168,12 @@ async fn revocations(state: Data<State>, request: HttpRequest, poll: Query<Poll>
         return HttpResponse::Unauthorized().finish();
     }
     let mut changes = state.changed.subscribe();
-    state.facts().polls += 1;
-    let asked_in = state.facts().history;
+    let asked_in = {
+        let mut facts = state.facts();
+        facts.polls += 1;
+        facts.last_wait = poll.wait;
+        facts.history
+    };
     let has_news = || {
         let facts = state.facts();
         let is_at_end = poll.cursor.as_ref() == Some(&format!("{}-{}", facts.history, facts.entries.len()));
@@ -180,7 +190,7 @@ fn answer(facts: &Facts, cursor: Option<&str>) -> HttpResponse {
     let position: usize = match cursor.map(|cursor| cursor.split_once('-').unwrap()) {
         None => 0,
         Some((history, position)) if history == facts.history.to_string() => position.parse().unwrap(),
-        Some(_) => return HttpResponse::Gone().json(json!({"code": "cursor_expired"})),
+        Some(_) => return HttpResponse::build(StatusCode::from_u16(facts.lost_cursor).unwrap()).finish(),
     };
     let end = facts.entries.len().min(position + facts.page_size);
     HttpResponse::Ok().json(json!({
