@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Runs all tests. Brings what they need (on Debian, as root), starts a throw-away PostgreSQL for them, and stops it. Tests
-# on Redis start and stop their own.
+# on Redis and on gateways start and stop their own.
 #
 #   scripts/test.sh                                          everything
 #   scripts/test.sh -p maestro-auth-ports                    what follows goes to `cargo test`
-#   MAESTRO_AUTH_TEST_SKIP=postgres,redis scripts/test.sh    without PostgreSQL and Redis, and says so
+#   MAESTRO_AUTH_TEST_SKIP=postgres,redis scripts/test.sh    without PostgreSQL and Redis, and says so; other names are faketime,
+#                                                            nginx, caddy and haproxy
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,6 +24,15 @@ main() {
     else
         has_faketime || install "libfaketime" libfaketime
     fi
+    local gateway
+    for gateway in nginx caddy haproxy; do
+        if skipped "$gateway"; then
+            say "MAESTRO_AUTH_TEST_SKIP names $gateway: ITS SHIPPED CONFIGURATION IS NOT TESTED in this run"
+        else
+            has_daemon "$gateway" || install_gateway "$gateway"
+        fi
+    done
+    skipped nginx || command -v python3 >/dev/null || install "Python, for the example behind nginx" python3
     if skipped postgres; then
         say "MAESTRO_AUTH_TEST_SKIP names postgres: NOTHING IS TESTED ON POSTGRESQL in this run"
     else
@@ -64,6 +74,31 @@ install_redis() {
     install "Redis" redis-server
     service redis-server stop >/dev/null 2>&1 || true
     update-rc.d redis-server disable >/dev/null 2>&1 || true
+}
+
+# The package would also start the gateway for the whole machine, on port 80, now and at every boot. Nobody asked for that one:
+# while a policy-rc.d says so, Debian starts nothing. What starts in spite of it is stopped.
+install_gateway() {
+    local gateway=$1 policy=/usr/sbin/policy-rc.d has_policy=yes
+    if ((EUID == 0)) && [[ ! -e $policy ]]; then
+        has_policy=no
+        # Also when the installation fails, which ends this script.
+        trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+    fi
+    install "$gateway" "$gateway"
+    if [[ $has_policy == no ]]; then
+        rm -f "$policy"
+        trap - EXIT
+    fi
+    service "$gateway" stop >/dev/null 2>&1 || true
+    systemctl disable "$gateway" >/dev/null 2>&1 || update-rc.d "$gateway" disable >/dev/null 2>&1 || true
+}
+
+# Daemons may be where only root looks.
+has_daemon() {
+    PATH=$PATH:/usr/local/sbin:/usr/sbin command -v "$1" >/dev/null
 }
 
 has_faketime() {

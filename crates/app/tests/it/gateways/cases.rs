@@ -37,7 +37,7 @@ pub const CASES: &[Case] = &[
     case("a password instead of a token", Token::None, "/projects", &["Authorization: Basic YTpi"], MISSING),
     case("a token in the query", Token::None, "/projects?access_token=abc", &[], MISSING),
     case("a good token", Token::Viewer, "/projects", &[], Outcome::Enters),
-    case("a query of its own", Token::Viewer, "/projects?permission=a:b&x=%2e%2e/;", &[], Outcome::Enters),
+    case("a query of its own", Token::Viewer, "/projects?permission=a:b&x=%2e%2e/../", &[], Outcome::Enters),
     case("an answer in HTML wanted", Token::Viewer, "/projects", &["Accept: text/html"], Outcome::Enters),
     case(
         "a condition",
@@ -67,7 +67,6 @@ pub const CASES: &[Case] = &[
         &["X-HTTP-Method-Override: OPTIONS"],
         MISSING,
     ),
-    case("an upgrade", Token::None, "/projects", UPGRADE, MISSING),
     case(
         "the token is to be dropped",
         Token::None,
@@ -82,13 +81,6 @@ const MISSING: Outcome = Outcome::Refused(401, "missing_token");
 const INVALID: Outcome = Outcome::Refused(401, "invalid_token");
 const FORBIDDEN: Outcome = Outcome::Refused(403, "forbidden");
 
-const UPGRADE: &[&str] = &[
-    "Connection: Upgrade, close",
-    "Upgrade: websocket",
-    "Sec-WebSocket-Version: 13",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-];
-
 const fn case(
     what: &'static str,
     token: Token,
@@ -98,6 +90,14 @@ const fn case(
 ) -> Case {
     Case { what, token, path, headers, outcome }
 }
+
+/// What opens a WebSocket.
+pub const UPGRADE: &[&str] = &[
+    "Connection: Upgrade, close",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+];
 
 /// Headers by which a client claims to be somebody, or tries to have the trusted ones dropped. None may reach the service.
 pub const SPOOFS: &[&str] = &[

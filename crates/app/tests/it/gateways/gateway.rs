@@ -11,18 +11,36 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
+use super::client::Request;
+use crate::support::say;
+
 /// The software whose configuration is tested.
 #[derive(Debug, Clone, Copy)]
 pub enum Product {
     Nginx,
     Caddy,
     Haproxy,
+    Traefik,
+    Envoy,
 }
 
 impl Product {
-    /// Whether the tester said that it is to be skipped; then that is said aloud.
+    /// Whether it is not to be tested, which is then said aloud. Debian has no Traefik and no Envoy: they are tested when
+    /// the tester names a binary.
     pub fn is_skipped(self) -> bool {
+        if matches!(self, Self::Traefik | Self::Envoy) && named_program(self.name()).is_none() {
+            say(&format!(
+                "NOT TESTED, since MAESTRO_AUTH_TEST_{} names no binary",
+                self.name().to_uppercase()
+            ));
+            return true;
+        }
         is_skipped(self.name())
+    }
+
+    /// On an open path, where there is nothing to say. The others say so.
+    pub fn drops_empty_headers(self) -> bool {
+        matches!(self, Self::Traefik)
     }
 
     fn name(self) -> &'static str {
@@ -30,6 +48,8 @@ impl Product {
             Self::Nginx => "nginx",
             Self::Caddy => "caddy",
             Self::Haproxy => "haproxy",
+            Self::Traefik => "traefik",
+            Self::Envoy => "envoy",
         }
     }
 
@@ -39,6 +59,8 @@ impl Product {
             Self::Nginx => "deploy/gateways/nginx/nginx.conf",
             Self::Caddy => "deploy/gateways/caddy/Caddyfile",
             Self::Haproxy => "deploy/gateways/haproxy/haproxy.cfg",
+            Self::Traefik => "deploy/gateways/traefik/traefik.yml",
+            Self::Envoy => "deploy/gateways/envoy/envoy.yaml",
         }
     }
 
@@ -49,6 +71,8 @@ impl Product {
             Self::Nginx => command.args(["-p", ".", "-c", file, "-g", "daemon off; master_process off;"]),
             Self::Caddy => command.args(["run", "--adapter", "caddyfile", "--config", file]),
             Self::Haproxy => command.args(["-db", "-f", file]),
+            Self::Traefik => command.arg(format!("--configFile={file}")),
+            Self::Envoy => command.args(["-c", file, "--concurrency", "2", "--disable-hot-restart"]),
         };
         command
     }
@@ -75,6 +99,7 @@ impl Gateway {
             let ports = Ports { gateway: free_port(), service, auth_server, own: free_port() };
             let mut gateway = Self::launch(product, configuration, ports);
             if gateway.listens().await {
+                gateway.is_ready(product).await;
                 return gateway;
             }
             printed = gateway.printed();
@@ -130,6 +155,19 @@ impl Gateway {
     }
 }
 
+impl Gateway {
+    /// Traefik listens before it has read all of its configuration, and knows no path until then.
+    async fn is_ready(&self, product: Product) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while matches!(product, Product::Traefik)
+            && Request::get("/healthz").send_to(self.port).await.status == 404
+        {
+            assert!(Instant::now() < deadline, "{}", self.printed());
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
 impl Drop for Gateway {
     fn drop(&mut self) {
         let _ = self.process.kill();
@@ -146,6 +184,17 @@ struct Ports {
     own: u16,
 }
 
+impl Ports {
+    fn in_place_of_the_shipped(self, text: &str) -> String {
+        let shipped =
+            [(8080, self.gateway), (9000, self.service), (8000, self.auth_server), (8001, self.own)];
+        shipped.iter().fold(text.to_owned(), |text, (shipped, used)| {
+            let text = text.replace(&format!(":{shipped}"), &format!(":{used}"));
+            text.replace(&format!("port_value: {shipped}"), &format!("port_value: {used}"))
+        })
+    }
+}
+
 /// Copies a folder of configuration, with these ports in place of those that are shipped. Nothing else is changed.
 fn copy(from: &Path, to: &Path, ports: Ports) {
     fs::create_dir_all(to).expect("a folder");
@@ -156,12 +205,7 @@ fn copy(from: &Path, to: &Path, ports: Ports) {
             copy(&source, &target, ports);
         } else {
             let text = fs::read_to_string(&source).expect("text");
-            let text = text
-                .replace(":8080", &format!(":{}", ports.gateway))
-                .replace(":9000", &format!(":{}", ports.service))
-                .replace(":8000", &format!(":{}", ports.auth_server))
-                .replace(":8001", &format!(":{}", ports.own));
-            fs::write(target, text).expect("a file");
+            fs::write(target, ports.in_place_of_the_shipped(&text)).expect("a file");
         }
     }
 }
@@ -175,9 +219,14 @@ pub fn free_port() -> u16 {
     socket.local_addr().expect("an address").port()
 }
 
-/// Distributions put daemons where only root looks.
+/// The binary that the tester names, or that of the distribution, which puts daemons where only root looks.
 fn program(name: &str) -> PathBuf {
     let places = ["/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/local/bin"];
-    let found = places.iter().map(|place| Path::new(place).join(name)).find(|path| path.exists());
-    found.unwrap_or_else(|| PathBuf::from(name))
+    let found = || places.iter().map(|place| Path::new(place).join(name)).find(|path| path.exists());
+    named_program(name).or_else(found).unwrap_or_else(|| PathBuf::from(name))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the tester's word, not a setting of the server")]
+fn named_program(name: &str) -> Option<PathBuf> {
+    std::env::var_os(format!("MAESTRO_AUTH_TEST_{}", name.to_uppercase())).map(PathBuf::from)
 }
