@@ -9,7 +9,7 @@ use maestro_auth_example_projects::run;
 
 #[actix_web::main]
 async fn main() -> anyhow::Result<()> {
-    tracing_subscriber::fmt::init();
+    tracing_subscriber::fmt().init();
     let auth_url = variable("AUTH_URL").unwrap_or_else(|_| "http://127.0.0.1:8000".to_owned());
     let port = variable("PORT").unwrap_or_else(|_| "8001".to_owned());
     let port: u16 = port.parse().context("PORT must be a port number")?;
