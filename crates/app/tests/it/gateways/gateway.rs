@@ -43,6 +43,11 @@ impl Product {
         matches!(self, Self::Traefik)
     }
 
+    /// Whether trailers get through: docs/GATEWAYS.md says of which gateway.
+    pub fn passes_on_what_is_not_announced(self) -> bool {
+        matches!(self, Self::Haproxy)
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Nginx => "nginx",
@@ -226,7 +231,6 @@ fn program(name: &str) -> PathBuf {
     named_program(name).or_else(found).unwrap_or_else(|| PathBuf::from(name))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the tester's word, not a setting of the server")]
 fn named_program(name: &str) -> Option<PathBuf> {
     std::env::var_os(format!("MAESTRO_AUTH_TEST_{}", name.to_uppercase())).map(PathBuf::from)
 }

@@ -1,5 +1,5 @@
-//! The shipped configurations of `deploy/gateways/` in the real nginx, Caddy and HAProxy, between a client that can't be
-//! trusted and a service that believes what the gateway tells it.
+//! The shipped configurations of `deploy/gateways/` in the real gateways, between a client that can't be trusted and a
+//! service that believes what the gateway tells it.
 
 mod broken;
 mod cases;
