@@ -6,13 +6,14 @@ use std::time::Duration;
 use actix_web::HttpServer;
 use actix_web::dev::Server;
 use anyhow::{Context, anyhow};
+use maestro_auth_service::AuthService;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep;
 
-use crate::config::{PublicUrl, Settings};
+use crate::config::{ConfigError, PublicUrl, Settings};
 use crate::failure::Failure;
-use crate::http::{self, HttpState, Readiness};
+use crate::http::{self, HttpState, Readiness, TrustedProxies};
 use crate::seed::seed;
 use crate::wire::{self, Wired};
 use crate::worker::Worker;
@@ -40,6 +41,7 @@ impl Application {
     pub async fn build(settings: &Settings) -> Result<Self, Failure> {
         let wired = wire::build(settings, wire::Purpose::Serve).await?;
         seed(settings, &wired.auth).await?;
+        refuse_unassignable_roles(&wired.auth).await?;
 
         let listener = listen(settings.server.address())?;
         let address = listener.local_addr().context("the listening address is unknown")?;
@@ -89,6 +91,15 @@ impl Application {
     }
 }
 
+/// A setting that would hand out what nobody may have, or what does not exist, is found at the start and not by a stranger.
+async fn refuse_unassignable_roles(auth: &AuthService) -> Result<(), Failure> {
+    if let Some(role) = auth.first_unassignable_role().await.context("the storage does not answer")? {
+        let why = format!("names {role}, which does not exist or permits everything");
+        return Err(ConfigError::about("registration.self_assignable_roles", &why).into());
+    }
+    Ok(())
+}
+
 fn http_state(
     settings: &Settings,
     wired: &Wired,
@@ -101,8 +112,9 @@ fn http_state(
         signer: wired.keys.clone(),
         readiness,
         request_ids: Arc::clone(&wired.request_ids),
-        cursor_key: wired.cursor_key.clone(),
-        hsts: public_url.is_https(),
+        cursor_key: Arc::clone(&wired.keyed_hash),
+        trusted_proxies: TrustedProxies::new(settings.server.trusted_proxies.clone()),
+        public_url,
     }
 }
 

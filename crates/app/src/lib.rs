@@ -3,6 +3,7 @@
 //! **Invariant:** [`wire`] alone names adapters; [`config`] alone reads the environment; [`http`] holds no rule of the domain.
 
 pub mod application;
+mod audit_text;
 pub mod cli;
 pub mod config;
 pub mod failure;

@@ -33,6 +33,7 @@ impl Worker {
             tokio::select! {
                 () = work(&auth, &keys, clock.as_ref()) => {}
                 never = auth.revocations().follow() => match never {},
+                never = auth.follow_audit() => match never {},
                 _ = stopped => {}
             }
         };

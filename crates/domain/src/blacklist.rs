@@ -1,4 +1,4 @@
-use crate::{Generation, SessionId, TenantId, Timestamp, TokenId, UserId};
+use crate::{Generation, KeyId, SessionId, TenantId, Timestamp, TokenId, UserId};
 
 /// One entry of the token blacklist: access tokens that are refused although they have not expired (api.md section 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,15 +19,20 @@ pub enum Revoked {
     Session(SessionId),
     /// Those of this `sub` whose `gen` is lower.
     User { user: UserId, min_generation: Generation },
+    /// Those that were signed with this key: the only entry that concerns refresh tokens, too.
+    Key(KeyId),
+    /// None: what the roles permit has changed, and whoever keeps it in memory must read it anew.
+    RoleDefinitions,
 }
 
-/// What an access token can be revoked by: its `jti`, `sid`, `sub` and `gen`.
+/// What an access token can be revoked by: its `jti`, `sid`, `sub` and `gen`, and the `kid` of its header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RevocableToken {
     pub id: TokenId,
     pub session: SessionId,
     pub user: UserId,
     pub generation: Generation,
+    pub key: KeyId,
 }
 
 impl Revoked {
@@ -38,6 +43,8 @@ impl Revoked {
             Self::Token(id) => id == token.id,
             Self::Session(session) => session == token.session,
             Self::User { user, min_generation } => user == token.user && token.generation < min_generation,
+            Self::Key(key) => key == token.key,
+            Self::RoleDefinitions => false,
         }
     }
 }

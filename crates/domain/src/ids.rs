@@ -100,6 +100,61 @@ impl TenantId {
     pub const DEFAULT: Self = Self(Uuid::from_u128(1));
 }
 
+typed_id! {
+    /// A registered service: its client id (RFC 6749 section 2.2).
+    ClientId
+}
+typed_id! {
+    /// One entry of the audit trail.
+    AuditId
+}
+
+impl AuditId {
+    /// What comes before every id that is made at `at` or later: ids begin with their millisecond.
+    #[must_use]
+    pub fn before(at: Timestamp) -> Self {
+        let millis = u128::try_from(at.unix_micros().max(0) / 1_000).unwrap_or(0);
+        Self(Uuid::from_u128(millis << 80))
+    }
+}
+
+/// A signing key: its `kid`, which is the RFC 7638 thumbprint in base64url, so always 43 characters.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId([u8; Self::LENGTH]);
+
+impl KeyId {
+    pub const LENGTH: usize = 43;
+
+    /// Takes a thumbprint in base64url. Nothing else is a key id (SEC-38).
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_base64url = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        let bytes: [u8; Self::LENGTH] = text.as_bytes().try_into().ok()?;
+        bytes.iter().all(is_base64url).then_some(Self(bytes))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default() // always is: see `parse`
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "KeyId({self})")
+    }
+}
+
+counter! {
+    /// Counts the changes of the roles and permissions of a tenant.
+    CatalogueRevision
+}
 counter! {
     /// The token generation of a user: the `gen` of its tokens. It only ever rises, and an access token with a lower one
     /// than its user's is refused.

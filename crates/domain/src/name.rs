@@ -60,7 +60,7 @@ fn is_blank(character: char) -> bool {
 }
 
 /// C0, C1, line separators, zero-width space and BOM, and the bidirectional controls of UAX 9 section 2.
-fn is_unprintable(character: char) -> bool {
+pub(crate) fn is_unprintable(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{061C}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')

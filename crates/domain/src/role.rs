@@ -1,4 +1,3 @@
-use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::Violation;
@@ -47,43 +46,6 @@ impl fmt::Display for RoleName {
     }
 }
 
-/// A permission, written `resource:action`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Permission(&'static str);
-
-impl Permission {
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        self.0
-    }
-}
-
-/// The name of a permission that somebody asks for, whether it exists or not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PermissionName(String);
-
-impl PermissionName {
-    pub const MAX_CHARS: usize = 128;
-
-    /// Takes `resource:action`, both of `a-z`, `0-9`, `_` and `-` and starting with a letter.
-    pub fn parse(typed: &str) -> Result<Self, Violation> {
-        let is_word = |word: &str| RoleName::parse(word).is_ok();
-        match typed.split_once(':') {
-            Some((resource, action))
-                if typed.len() <= Self::MAX_CHARS && is_word(resource) && is_word(action) =>
-            {
-                Ok(Self(typed.to_owned()))
-            }
-            _ => Err(Violation::new("permission_invalid", "A permission is written resource:action.")),
-        }
-    }
-
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 /// The roles of one user, at least one, without repetition; the first is the primary one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Roles {
@@ -92,6 +54,9 @@ pub struct Roles {
 }
 
 impl Roles {
+    pub const MAX: usize = 50;
+    pub const MAX_BYTES: usize = 2_000;
+
     #[must_use]
     pub const fn single(role: RoleName) -> Self {
         Self { primary: role, others: Vec::new() }
@@ -118,121 +83,36 @@ impl Roles {
         std::iter::once(&self.primary).chain(&self.others)
     }
 
+    /// Whether a token can carry them and stay small (SEC-60): at most 50, of 2000 bytes in all.
+    #[must_use]
+    pub fn is_within_bounds(&self) -> bool {
+        let bytes: usize = self.iter().map(|role| role.as_str().len()).sum();
+        self.iter().count() <= Self::MAX && bytes <= Self::MAX_BYTES
+    }
+
     #[must_use]
     pub fn contains(&self, role: &RoleName) -> bool {
         self.iter().any(|held| held == role)
     }
-
-    /// Whether any of the roles holds the permission; `system:admin` implies all.
-    #[must_use]
-    pub fn permit(&self, permission: &PermissionName) -> bool {
-        let implies = |held: &str| held == permission.as_str() || held == "system:admin";
-        self.iter().filter_map(built_in).flatten().any(|held| implies(held))
-    }
-
-    /// Every permission that any of the roles grants, in alphabetical order.
-    #[must_use]
-    pub fn permissions(&self) -> BTreeSet<Permission> {
-        self.iter().filter_map(built_in).flatten().copied().map(Permission).collect()
-    }
 }
-
-/// The permissions of a built-in role; `None` when there is no such role.
-fn built_in(role: &RoleName) -> Option<&'static [&'static str]> {
-    BUILT_IN.iter().find(|(name, _)| *name == role.as_str()).map(|(_, permissions)| *permissions)
-}
-
-impl RoleName {
-    /// Whether a role of this name exists.
-    #[must_use]
-    pub fn exists(&self) -> bool {
-        built_in(self).is_some()
-    }
-}
-
-const BUILT_IN: [(&str, &[&str]); 5] = [
-    ("admin", &["system:admin"]),
-    (
-        "developer",
-        &[
-            "data:create",
-            "data:update",
-            "data:view",
-            "experiment:create",
-            "experiment:update",
-            "experiment:view",
-            "model:create",
-            "model:update",
-            "model:view",
-        ],
-    ),
-    (
-        "data_scientist",
-        &[
-            "data:create",
-            "data:update",
-            "data:view",
-            "experiment:create",
-            "experiment:update",
-            "experiment:view",
-            "model:create",
-            "model:view",
-        ],
-    ),
-    (
-        "ml_engineer",
-        &[
-            "data:view",
-            "experiment:create",
-            "experiment:update",
-            "experiment:view",
-            "model:create",
-            "model:deploy",
-            "model:update",
-            "model:view",
-        ],
-    ),
-    ("viewer", &["data:view", "experiment:view", "model:view"]),
-];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_built_in_role_has_a_valid_name_and_well_formed_permissions() {
-        for (name, permissions) in BUILT_IN {
-            assert!(RoleName::parse(name).unwrap().exists());
-            assert!(permissions.is_sorted());
-            assert!(permissions.iter().all(|permission| permission.split(':').count() == 2));
-        }
-        assert!(!RoleName::parse("owner").unwrap().exists());
-    }
-
-    #[test]
-    fn roles_keep_their_order_and_unite_their_permissions() {
+    fn roles_keep_their_order_and_have_bounds() {
         let names = ["viewer", "ml_engineer", "viewer"].map(|name| RoleName::parse(name).unwrap());
         let roles = Roles::from_names(names).unwrap();
         assert_eq!(roles.primary().as_str(), "viewer");
         assert_eq!(roles.iter().count(), 2);
-        assert!(roles.permissions().contains(&Permission("model:deploy")));
         assert!(Roles::from_names([]).is_none());
-    }
-
-    #[test]
-    fn roles_permit_what_they_hold_and_an_admin_everything() {
-        let permits = |role: &str, permission: &str| {
-            Roles::single(RoleName::parse(role).unwrap()).permit(&PermissionName::parse(permission).unwrap())
-        };
-        assert!(permits("viewer", "model:view"));
-        assert!(!permits("viewer", "model:deploy"));
-        assert!(!permits("unknown", "model:view"));
-        assert!(permits("admin", "model:deploy"));
-        assert!(permits("admin", "any-thing:at_all"));
-        for name in ["", "model", "model:", ":view", "model:view:all", "Model:view", "model:*", "model: view"]
-        {
-            assert!(PermissionName::parse(name).is_err(), "{name:?} was accepted");
-        }
+        let many =
+            |count: usize| Roles::from_names((0..count).map(|n| RoleName::parse(&format!("r{n}")).unwrap()));
+        assert!(many(50).unwrap().is_within_bounds());
+        assert!(!many(51).unwrap().is_within_bounds());
+        let long = (0..40).map(|n| RoleName::parse(&format!("{}{n}", "r".repeat(60))).unwrap());
+        assert!(!Roles::from_names(long).unwrap().is_within_bounds());
     }
 
     #[test]

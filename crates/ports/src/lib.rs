@@ -8,11 +8,15 @@
 
 #![warn(missing_docs)]
 
+mod audit;
 mod blacklist;
 #[cfg(feature = "contract")]
 pub mod contract;
+mod effects;
 mod error;
 mod hashing;
+mod roles;
+mod services;
 mod sessions;
 mod signing;
 mod system;
@@ -21,18 +25,23 @@ mod users;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+pub use audit::{AuditTrail, Unlinked};
 pub use blacklist::{BlacklistCursor, BlacklistPage, BlacklistWakeups, TokenBlacklist};
+pub use effects::Effects;
 pub use error::{StoreError, StoreResult};
 pub use hashing::{HashError, PasswordHasher, Verification};
 use maestro_auth_domain::Timestamp;
+pub use roles::{CatalogueChange, CatalogueOutcome, RoleRepository, StoredCatalogue};
+pub use services::{CreateServiceOutcome, ServiceRepository};
 pub use sessions::{OpenOutcome, Principal, RevokeAllOutcome, RotateOutcome, SessionRepository};
 pub use signing::{
-    Algorithm, PublicKey, SignatureCheck, SigningKeyRecord, SigningKeyRepository, TokenSigner, TokenType,
+    Algorithm, PublicKey, RevokeKeyOutcome, RotationEffects, SignatureCheck, Signed, SigningKeyRecord,
+    SigningKeyRepository, TokenSigner, TokenType,
 };
-pub use system::{Clock, Entropy};
+pub use system::{Clock, Entropy, KeyedHash};
 pub use users::{
-    CreateOutcome, Credentials, FirstAdminOutcome, RegisterOutcome, SetActiveOutcome, SetPasswordOutcome,
-    SetRolesOutcome, UserRepository,
+    CreateOutcome, Credentials, DeleteOutcome, FirstAdminOutcome, RegisterOutcome, SetPasswordOutcome,
+    UpdateOutcome, UserPage, UserRepository,
 };
 
 /// The storage ports of one backend. One value implements them all, since atomicity crosses tables.
@@ -50,6 +59,12 @@ pub struct Stores {
     pub blacklist: Arc<dyn TokenBlacklist>,
     /// Signing keys.
     pub keys: Arc<dyn SigningKeyRepository>,
+    /// Roles and permissions.
+    pub roles: Arc<dyn RoleRepository>,
+    /// Registered services.
+    pub services: Arc<dyn ServiceRepository>,
+    /// What has happened.
+    pub audit: Arc<dyn AuditTrail>,
     /// Whether the storage answers.
     pub health: Arc<dyn StoreHealth>,
 }
@@ -58,13 +73,24 @@ impl Stores {
     /// Shares one backend behind all storage ports.
     pub fn of<S>(store: Arc<S>) -> Self
     where
-        S: UserRepository + SessionRepository + TokenBlacklist + SigningKeyRepository + StoreHealth + 'static,
+        S: UserRepository
+            + SessionRepository
+            + TokenBlacklist
+            + SigningKeyRepository
+            + RoleRepository
+            + ServiceRepository
+            + AuditTrail
+            + StoreHealth
+            + 'static,
     {
         Self {
             users: store.clone(),
             sessions: store.clone(),
             blacklist: store.clone(),
             keys: store.clone(),
+            roles: store.clone(),
+            services: store.clone(),
+            audit: store.clone(),
             health: store,
         }
     }

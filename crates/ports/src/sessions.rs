@@ -1,10 +1,10 @@
 use async_trait::async_trait;
 use maestro_auth_domain::{
-    Generation, NewSession, PasswordHash, PasswordVersion, RefreshCounter, RefreshPolicy, RevocationTime,
-    Session, SessionId, Timestamp, TokenId, User, UserId,
+    Generation, KeyId, NewSession, PasswordHash, PasswordVersion, RefreshCounter, RefreshPolicy,
+    RevocationTime, Session, SessionId, TenantId, Timestamp, TokenId, User, UserId,
 };
 
-use crate::StoreResult;
+use crate::{Effects, StoreResult};
 
 /// Sessions and their refresh token families.
 ///
@@ -25,17 +25,25 @@ pub trait SessionRepository: Send + Sync {
         verified: PasswordVersion,
         upgrade: Option<PasswordHash>,
         session: NewSession,
+        effects: Effects,
     ) -> StoreResult<OpenOutcome>;
 
     /// Finds the session and the user of an access token as they are now; finds nothing for a token that is blacklisted
-    /// by its own id.
+    /// by its own id, or by the key that signed it.
     ///
     /// MUST show every acknowledged change, whoever made it: `a_change_is_seen_by_every_instance_at_once`,
     /// `a_blacklisted_token_has_no_principal`.
-    async fn find_principal(&self, session: SessionId, token: TokenId) -> StoreResult<Option<Principal>>;
+    async fn find_principal(
+        &self,
+        session: SessionId,
+        token: TokenId,
+        key: KeyId,
+    ) -> StoreResult<Option<Principal>>;
 
-    /// Presents the refresh token with counter `presented` at `when.at`, and does what [`Session::judge`] says of it.
+    /// Presents the refresh token with counter `presented`, signed with `key`, at `when.at`, and does what [`Session::judge`] says
+    /// of it. The effects are those of a reuse; a rotation leaves none.
     ///
+    /// MUST refuse it when its key was revoked: `a_refresh_loses_against_the_revocation_of_its_key`.
     /// MUST let exactly one caller rotate a counter, ever, and answer concurrent holders of the same token with the same
     /// successor: `concurrent_rotations_have_one_winner`. MUST revoke the session in the same step when a spent counter
     /// is reused: `reuse_outside_the_grace_ends_the_session`, `the_grace_covers_the_immediate_predecessor_only`. MUST
@@ -45,21 +53,51 @@ pub trait SessionRepository: Send + Sync {
         &self,
         session: SessionId,
         presented: RefreshCounter,
+        key: KeyId,
         policy: RefreshPolicy,
         when: RevocationTime,
+        on_reuse: Effects,
     ) -> StoreResult<RotateOutcome>;
 
     /// Ends one session.
     ///
     /// MUST be idempotent, and keep the first time: `ending_a_session_twice_is_ending_it_once`.
-    async fn revoke(&self, session: SessionId, when: RevocationTime) -> StoreResult<()>;
+    async fn revoke(&self, session: SessionId, when: RevocationTime, effects: Effects) -> StoreResult<()>;
 
     /// Ends every session of the user whose live session is `by`; does nothing when `by` has ended, so that a dead token
     /// has no power over sessions opened since.
     ///
     /// MUST raise the user's generation and its session floor to it, in one step, and say whether it did:
     /// `ending_all_sessions_takes_a_live_one`.
-    async fn revoke_all(&self, by: SessionId, when: RevocationTime) -> StoreResult<RevokeAllOutcome>;
+    async fn revoke_all(
+        &self,
+        by: SessionId,
+        when: RevocationTime,
+        effects: Effects,
+    ) -> StoreResult<RevokeAllOutcome>;
+
+    /// Ends every session of a user of the tenant, and gives its generation as it is then; `None` when there is no such user.
+    ///
+    /// MUST raise the generation and the session floor to it, in one step: `ending_the_sessions_of_a_user_ends_all`.
+    async fn revoke_all_of(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        when: RevocationTime,
+        effects: Effects,
+    ) -> StoreResult<Option<Generation>>;
+
+    /// Blacklists one access token of the tenant (RFC 7009).
+    ///
+    /// MUST leave its session as it is, and add one entry however often it is called:
+    /// `a_revoked_token_is_blacklisted_once`.
+    async fn revoke_token(
+        &self,
+        tenant: TenantId,
+        token: TokenId,
+        when: RevocationTime,
+        effects: Effects,
+    ) -> StoreResult<()>;
 
     /// Forgets sessions that ended by age before `before`, at most `limit` of them, and says how many it forgot.
     ///
@@ -108,6 +146,8 @@ pub enum RotateOutcome {
     Ended,
     /// The session or its live token is past its lifetime.
     Expired,
+    /// The key that signed the token was revoked.
+    KeyRevoked,
     /// There is no such session.
     Unknown,
 }

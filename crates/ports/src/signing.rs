@@ -1,9 +1,9 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use maestro_auth_domain::Timestamp;
+use maestro_auth_domain::{KeyId, RevocationTime, Timestamp};
 
-use crate::{StoreError, StoreResult};
+use crate::{Effects, StoreError, StoreResult};
 
 /// The signature algorithms a key may be for (RFC 7518 section 3.1, RFC 8037 section 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -68,7 +68,7 @@ impl TokenType {
 pub trait TokenSigner: Send + Sync {
     /// Signs `claims`, a JSON object, as a compact JWS (RFC 7515 section 3.1) whose header holds `alg`, `kid` and `typ`
     /// and nothing else.
-    fn sign(&self, token_type: TokenType, claims: &[u8]) -> Result<String, StoreError>;
+    fn sign(&self, token_type: TokenType, claims: &[u8]) -> Result<Signed, StoreError>;
 
     /// Checks `signature` over `signing_input` under the key `kid`, which must be for the algorithm called `alg`.
     ///
@@ -88,6 +88,34 @@ pub trait TokenSigner: Send + Sync {
 
     /// The published public keys.
     fn public_keys(&self) -> Vec<PublicKey>;
+
+    /// Neither signs with the key nor accepts it from now on: it was revoked.
+    fn drop_key(&self, key: KeyId);
+
+    /// Makes a key that is published now and signs later, so that no token is refused by anyone; or `at_once`, when verifiers
+    /// that cache the published keys refuse its tokens until they look again.
+    async fn rotate(&self, at_once: bool, effects: RotationEffects<'_>) -> StoreResult<PublicKey>;
+
+    /// Revokes a key for good: neither it nor any token of it is accepted from now on. When it was the one that signs, another
+    /// signs at once.
+    async fn revoke(
+        &self,
+        key: KeyId,
+        when: RevocationTime,
+        effects: Effects,
+    ) -> StoreResult<RevokeKeyOutcome>;
+}
+
+/// Tells what a rotation is to leave, once its key is made.
+pub type RotationEffects<'a> = &'a (dyn Fn(&PublicKey) -> Effects + Send + Sync);
+
+/// A token and the key that signed it.
+#[derive(Debug, Clone)]
+pub struct Signed {
+    /// The token.
+    pub token: String,
+    /// The `kid` in its header.
+    pub key: KeyId,
 }
 
 /// What became of a signature.
@@ -105,7 +133,7 @@ pub enum SignatureCheck {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey {
     /// The RFC 7638 thumbprint (SEC-55).
-    pub kid: String,
+    pub kid: KeyId,
     /// What the key signs with.
     pub algorithm: Algorithm,
     /// The public members of the JWK as a JSON object, with `kid`, `alg` and `use` (RFC 7517 section 4).
@@ -159,10 +187,37 @@ pub trait SigningKeyRepository: Send + Sync {
     ///
     /// MUST do both or neither, and leave exactly one key without an end, also in a race:
     /// `a_rotation_leaves_one_key_without_an_end`.
-    async fn rotate_key(&self, next: SigningKeyRecord, retire_others_at: Timestamp) -> StoreResult<()>;
+    async fn rotate_key(
+        &self,
+        next: SigningKeyRecord,
+        retire_others_at: Timestamp,
+        effects: Effects,
+    ) -> StoreResult<()>;
+
+    /// Deletes a key and blacklists its tokens, in one step; stores `successor` if no key without an end is left.
+    ///
+    /// MUST NOT let a refresh token of the key buy anything from then on, however the calls interleave:
+    /// `a_refresh_loses_against_the_revocation_of_its_key`. MUST leave exactly one key without an end, also when many revoke at
+    /// once: `a_revoked_key_is_gone_and_another_goes_on`.
+    async fn revoke_key(
+        &self,
+        key: KeyId,
+        successor: SigningKeyRecord,
+        when: RevocationTime,
+        effects: Effects,
+    ) -> StoreResult<RevokeKeyOutcome>;
 
     /// Forgets keys that retired before `before`.
     ///
     /// MUST keep every other key: `only_retired_keys_are_forgotten`.
     async fn forget_retired_keys(&self, before: Timestamp) -> StoreResult<u64>;
+}
+
+/// What became of [`SigningKeyRepository::revoke_key`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RevokeKeyOutcome {
+    /// The key is gone, and whoever follows the blacklist hears of it.
+    Revoked,
+    /// There is no such key.
+    Unknown,
 }

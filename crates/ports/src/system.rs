@@ -18,6 +18,15 @@ pub trait Entropy: Send + Sync {
     fn fill(&self, bytes: &mut [u8]);
 }
 
+/// A key that all instances share, to recognise what one of them has made.
+pub trait KeyedHash: Send + Sync {
+    /// A hash of 32 bytes that nobody without the key can make (RFC 2104). Those of different contexts have nothing in common.
+    fn tag(&self, context: &str, bytes: &[u8]) -> [u8; 32];
+
+    /// Whether `tag` is the hash of these bytes, or its first half or more. How long the answer takes tells nothing.
+    fn is_tag(&self, context: &str, bytes: &[u8], tag: &[u8]) -> bool;
+}
+
 impl dyn Entropy + '_ {
     /// A fresh array of random bytes.
     #[must_use]

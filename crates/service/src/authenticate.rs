@@ -39,16 +39,25 @@ impl AuthService {
     pub async fn authenticate(&self, access_token: &str) -> Result<Arc<User>, AuthenticateError> {
         let now = self.clock.now();
         let token = self.tokens.check_access(access_token, now).await?;
-        match self.revocations.covers(&token) {
+        self.holder_of(&token, now).await
+    }
+
+    /// The user of a believed access token, unless the token has been revoked.
+    pub(crate) async fn holder_of(
+        &self,
+        token: &RevocableToken,
+        now: Timestamp,
+    ) -> Result<Arc<User>, AuthenticateError> {
+        match self.revocations.covers(token) {
             Some(true) => {
                 self.revocations.count_answer_from_memory();
                 Err(AuthenticateError::Revoked)
             }
-            Some(false) if let Some(user) = self.principals.find(&token, now, self.clock.monotonic()) => {
+            Some(false) if let Some(user) = self.principals.find(token, now, self.clock.monotonic()) => {
                 self.revocations.count_answer_from_memory();
                 Ok(user)
             }
-            Some(false) | None => self.ask_store(&token, now).await,
+            Some(false) | None => self.ask_store(token, now).await,
         }
     }
 
@@ -70,7 +79,7 @@ impl AuthService {
         token: &RevocableToken,
         now: Timestamp,
     ) -> Result<Standing, StoreError> {
-        let found = self.stores.sessions.find_principal(token.session, token.id).await?;
+        let found = self.stores.sessions.find_principal(token.session, token.id, token.key).await?;
         let Some(found) = found.filter(|found| found.user.id == token.user) else {
             return Ok(Standing::Ended);
         };

@@ -1,7 +1,9 @@
-use maestro_auth_domain::{Email, Password, RoleName};
+use maestro_auth_domain::{Action, Actor, Email, Origin, Password, RoleName, Subject};
 use maestro_auth_ports::{FirstAdminOutcome, Verification};
 
-use crate::{AccountError, AuthService, NewAccount, TENANT};
+use crate::admin::{AdminError, NewAccount};
+use crate::audit::Event;
+use crate::{AuthService, TENANT};
 
 /// What became of the first admin at a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,14 +17,20 @@ pub enum FirstAdmin {
 
 impl AuthService {
     /// Makes `account` the first admin of an installation that has none (SEC-83).
-    pub async fn ensure_first_admin(&self, account: NewAccount) -> Result<FirstAdmin, AccountError> {
+    pub async fn ensure_first_admin(&self, account: NewAccount) -> Result<FirstAdmin, AdminError> {
         if let Some(existing) = self.stores.users.find_credentials(TENANT, &account.email).await?
             && existing.user.roles.contains(&RoleName::admin())
         {
             return Ok(FirstAdmin::AdminExists); // the usual start, without the cost of a hash
         }
-        let admin = self.new_user(account, self.clock.now()).await?;
-        Ok(match self.stores.users.create_first_admin(admin).await? {
+        let now = self.clock.now();
+        let admin = self.new_user(account, now).await?;
+        let nowhere = Origin::default();
+        let event = Event::new(Action::UserCreated, Actor::Server, &nowhere)
+            .about(Subject::User(admin.id))
+            .with("roles", "admin");
+        let effects = self.effects(now, event);
+        Ok(match self.stores.users.create_first_admin(admin, effects).await? {
             FirstAdminOutcome::Created(_) => FirstAdmin::Created,
             FirstAdminOutcome::AdminExists => FirstAdmin::AdminExists,
             FirstAdminOutcome::EmailTaken => FirstAdmin::EmailTaken,
@@ -31,7 +39,7 @@ impl AuthService {
 
     /// Whether this address and password open an account *of an admin*, so that a known default can be refused at the
     /// start (SEC-114). Of anybody else it would tell nothing: whoever may register can have such an account.
-    pub async fn is_admin_password(&self, email: &Email, password: Password) -> Result<bool, AccountError> {
+    pub async fn is_admin_password(&self, email: &Email, password: Password) -> Result<bool, AdminError> {
         let found = self.stores.users.find_credentials(TENANT, email).await?;
         let Some(admin) = found.filter(|found| found.user.roles.contains(&RoleName::admin())) else {
             return Ok(false);

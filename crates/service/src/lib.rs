@@ -5,10 +5,15 @@
 //!
 //! **Invariant:** no adapter, database driver or web framework is reachable from here.
 
-mod accounts;
+mod admin;
+mod audit;
 mod authenticate;
 mod authorize;
 mod bootstrap;
+mod caller;
+mod catalogue;
+mod feed;
+mod introspect;
 mod login;
 mod logout;
 mod policy;
@@ -16,6 +21,8 @@ mod principals;
 mod refresh;
 mod register;
 mod revocations;
+mod revoke;
+mod services;
 mod tokens;
 
 use std::sync::Arc;
@@ -26,13 +33,19 @@ use maestro_auth_domain::{
     TokenId,
 };
 use maestro_auth_ports::{
-    Clock, Entropy, PasswordHasher, Principal, StoreResult, Stores, TokenBlacklist, TokenSigner,
+    Clock, Entropy, KeyedHash, PasswordHasher, Principal, StoreResult, Stores, TokenBlacklist, TokenSigner,
 };
 
-pub use accounts::{AccountError, NewAccount};
+pub use admin::{AdminError, KeyState, NewAccount, UserView};
+use audit::Soon;
+pub use audit::{AuditExport, ChainFault, ChainReport};
 pub use authenticate::AuthenticateError;
 pub use authorize::{AuthorizeError, Demand};
 pub use bootstrap::FirstAdmin;
+pub use caller::Caller;
+use catalogue::CatalogueCache;
+pub use feed::{FeedError, FeedFollower, FeedPage};
+pub use introspect::{ActiveToken, Introspection, TokenKind};
 pub use login::{Login, LoginError};
 pub use logout::{LogoutError, LogoutScope};
 pub use policy::{Policies, RegistrationMode, RegistrationPolicy, TokenPolicy};
@@ -50,6 +63,10 @@ pub struct AuthService {
     tokens: Tokens,
     revocations: Revocations,
     principals: Principals,
+    catalogue: CatalogueCache,
+    soon: Soon,
+    /// For the chain of the audit trail.
+    keyed_hash: Arc<dyn KeyedHash>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     passwords: PasswordPolicy,
@@ -62,13 +79,21 @@ impl AuthService {
         stores: Stores,
         hasher: Arc<dyn PasswordHasher>,
         signer: Arc<dyn TokenSigner>,
+        keyed_hash: Arc<dyn KeyedHash>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         policies: Policies,
     ) -> Self {
         Self {
-            revocations: Revocations::new(Arc::clone(&stores.blacklist), Arc::clone(&clock)),
+            revocations: Revocations::new(
+                Arc::clone(&stores.blacklist),
+                Arc::clone(&signer),
+                Arc::clone(&clock),
+            ),
             principals: Principals::new(),
+            catalogue: CatalogueCache::default(),
+            soon: Soon::default(),
+            keyed_hash,
             stores,
             hasher,
             tokens: Tokens::new(signer, policies.tokens),
@@ -120,7 +145,7 @@ impl AuthService {
     }
 
     /// Issues the tokens of a principal that the store was asked for at `asked`, by the monotonic clock.
-    fn sign_in(
+    async fn sign_in(
         &self,
         principal: Principal,
         asked: Duration,
@@ -128,7 +153,8 @@ impl AuthService {
         now: Timestamp,
     ) -> StoreResult<SignedIn> {
         self.principals.remember(principal.clone(), asked);
-        self.tokens.issue(principal, token_id, now)
+        let permissions = self.permissions_of(&principal.user.roles).await?;
+        self.tokens.issue(principal, permissions, token_id, now)
     }
 
     fn new_session(&self, now: Timestamp) -> NewSession {

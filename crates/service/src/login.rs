@@ -1,8 +1,9 @@
-use maestro_auth_domain::{Email, Password, TokenId};
+use maestro_auth_domain::{Action, Actor, Email, Origin, Outcome, Password, Subject, TokenId, UserId};
 use maestro_auth_ports::{HashError, OpenOutcome, StoreError, Verification};
 use thiserror::Error;
 use tokio::time::Instant;
 
+use crate::audit::Event;
 use crate::{AuthService, SignedIn, TENANT};
 
 /// What a user presents to sign in.
@@ -29,34 +30,50 @@ impl AuthService {
     ///
     /// Every refusal does the same work and takes the same time, whatever its reason (SEC-15 to SEC-17): one look-up, one
     /// verification, then the floor that hides which scheme an old hash was made with.
-    pub async fn login(&self, request: Login) -> Result<SignedIn, LoginError> {
+    pub async fn login(&self, request: Login, origin: &Origin) -> Result<SignedIn, LoginError> {
         let started = Instant::now();
-        let outcome = self.verify_and_open(request).await;
+        let outcome = self.verify_and_open(request, origin).await;
         if matches!(outcome, Err(LoginError::InvalidCredentials)) {
             tokio::time::sleep_until(started + self.hasher.failure_floor()).await;
         }
         outcome
     }
 
-    async fn verify_and_open(&self, request: Login) -> Result<SignedIn, LoginError> {
+    async fn verify_and_open(&self, request: Login, origin: &Origin) -> Result<SignedIn, LoginError> {
         let found = self.stores.users.find_credentials(TENANT, &request.email).await?;
         let stored_hash = found.as_ref().map(|credentials| credentials.password_hash.clone());
         let verification = self.hasher.verify(request.password, stored_hash).await?;
+        let known = found.as_ref().map(|credentials| credentials.user.id);
         let (Some(credentials), Verification::Match { upgrade }) = (found, verification) else {
-            return Err(LoginError::InvalidCredentials);
+            return Err(self.refuse_login(known, origin));
         };
 
         let now = self.clock.now();
         let token_id = TokenId::generate(now, self.entropy.bytes());
         let session = self.new_session(now);
         let (user, verified) = (credentials.user.id, credentials.password_version);
+        let event = Event::new(Action::LoginSucceeded, Actor::User(user), origin)
+            .about(Subject::User(user))
+            .with("session", session.id.to_string());
+        let effects = self.effects(now, event);
         let asked = self.clock.monotonic();
-        match self.stores.sessions.open(user, verified, upgrade, session).await? {
+        match self.stores.sessions.open(user, verified, upgrade, session, effects).await? {
             OpenOutcome::Opened(principal) => {
                 tracing::info!(user.id = %user, session.id = %session.id, "user logged in");
-                Ok(self.sign_in(principal, asked, token_id, now)?)
+                Ok(self.sign_in(principal, asked, token_id, now).await?)
             }
-            OpenOutcome::Refused => Err(LoginError::InvalidCredentials),
+            OpenOutcome::Refused => Err(self.refuse_login(Some(user), origin)),
         }
+    }
+
+    /// Tells the trail, and nobody else, whose account it was.
+    fn refuse_login(&self, user: Option<UserId>, origin: &Origin) -> LoginError {
+        let event = Event::new(Action::LoginFailed, Actor::Anonymous, origin).ended(Outcome::Failure);
+        let event = match user {
+            Some(user) => event.about(Subject::User(user)),
+            None => event,
+        };
+        self.tell(self.clock.now(), event);
+        LoginError::InvalidCredentials
     }
 }

@@ -1,6 +1,9 @@
-use maestro_auth_domain::{Generation, RevocableToken, RevocationTime, Revoked, Timestamp};
+use maestro_auth_domain::{
+    Action, Actor, Generation, Origin, RevocableToken, RevocationTime, Revoked, Subject, Timestamp,
+};
 use maestro_auth_ports::RevokeAllOutcome;
 
+use crate::audit::Event;
 use crate::authenticate::Standing;
 use crate::{AuthService, AuthenticateError};
 
@@ -21,29 +24,36 @@ impl AuthService {
     ///
     /// Logging out again with the same token succeeds and ends nothing more. An expired token still ends its own session.
     /// A token whose session alone has ended ends no other: whoever asks it to is told so.
-    pub async fn logout(&self, access_token: &str, scope: LogoutScope) -> Result<(), LogoutError> {
+    pub async fn logout(
+        &self,
+        access_token: &str,
+        scope: LogoutScope,
+        origin: &Origin,
+    ) -> Result<(), LogoutError> {
         match scope {
-            LogoutScope::ThisSession => self.logout_here(access_token).await,
-            LogoutScope::Everywhere => self.logout_everywhere(access_token).await,
+            LogoutScope::ThisSession => self.logout_here(access_token, origin).await,
+            LogoutScope::Everywhere => self.logout_everywhere(access_token, origin).await,
         }
     }
 
-    async fn logout_here(&self, access_token: &str) -> Result<(), LogoutError> {
+    async fn logout_here(&self, access_token: &str, origin: &Origin) -> Result<(), LogoutError> {
         let now = self.clock.now();
         let access = self.tokens.check_access_of_any_age(access_token, now).await?;
         let when = self.tokens.revocation_time(now);
-        self.stores.sessions.revoke(access.session, when).await?;
+        let event = Event::new(Action::LoggedOut, Actor::User(access.user), origin)
+            .about(Subject::Session(access.session));
+        self.stores.sessions.revoke(access.session, when, self.effects(now, event)).await?;
         self.note(Revoked::Session(access.session), when);
         tracing::info!(user.id = %access.user, session.id = %access.session, "user logged out");
         Ok(())
     }
 
-    async fn logout_everywhere(&self, access_token: &str) -> Result<(), LogoutError> {
+    async fn logout_everywhere(&self, access_token: &str, origin: &Origin) -> Result<(), LogoutError> {
         let now = self.clock.now();
         let access = self.tokens.check_access(access_token, now).await?;
         let when = self.tokens.revocation_time(now);
         let min_generation = match self.standing(&access, now).await? {
-            Standing::Good(_) => self.end_all_sessions(&access, now, when).await?,
+            Standing::Good(_) => self.end_all_sessions(&access, now, when, origin).await?,
             Standing::AllEnded(floor) => floor,
             Standing::Ended | Standing::Outdated => return Err(LogoutError::Revoked),
         };
@@ -59,8 +69,11 @@ impl AuthService {
         by: &RevocableToken,
         now: Timestamp,
         when: RevocationTime,
+        origin: &Origin,
     ) -> Result<Generation, LogoutError> {
-        match self.stores.sessions.revoke_all(by.session, when).await? {
+        let event = Event::new(Action::LoggedOutEverywhere, Actor::User(by.user), origin)
+            .about(Subject::User(by.user));
+        match self.stores.sessions.revoke_all(by.session, when, self.effects(now, event)).await? {
             RevokeAllOutcome::Revoked(generation) => Ok(generation),
             // The session ended just now, alone or with all others: what is promised must be true.
             RevokeAllOutcome::Powerless => match self.standing(by, now).await? {

@@ -1,7 +1,8 @@
-use maestro_auth_domain::{Revoked, TokenId};
+use maestro_auth_domain::{Action, Actor, Origin, Outcome, Revoked, Subject, TokenId};
 use maestro_auth_ports::{RotateOutcome, StoreError};
 use thiserror::Error;
 
+use crate::audit::Event;
 use crate::{AuthService, SignedIn, TokenRejected};
 
 /// Why a refresh token bought nothing.
@@ -22,18 +23,23 @@ pub enum RefreshError {
 
 impl AuthService {
     /// Buys the successor of a refresh token, and an access token for the user as it is now (SEC-49 to SEC-54).
-    pub async fn refresh(&self, refresh_token: &str) -> Result<SignedIn, RefreshError> {
+    pub async fn refresh(&self, refresh_token: &str, origin: &Origin) -> Result<SignedIn, RefreshError> {
         let now = self.clock.now();
         let token_id = TokenId::generate(now, self.entropy.bytes());
         let presented = self.tokens.check_refresh(refresh_token, now).await?;
 
         let (policy, when) = (self.tokens.policy().refresh, self.tokens.revocation_time(now));
+        let event = Event::new(Action::RefreshReused, Actor::User(presented.user), origin)
+            .about(Subject::Session(presented.session))
+            .ended(Outcome::Failure);
+        let on_reuse = self.effects(now, event);
         let asked = self.clock.monotonic();
-        match self.stores.sessions.rotate(presented.session, presented.counter, policy, when).await? {
+        let (session, counter, key) = (presented.session, presented.counter, presented.key);
+        match self.stores.sessions.rotate(session, counter, key, policy, when, on_reuse).await? {
             RotateOutcome::Rotated(principal) | RotateOutcome::Replayed(principal)
                 if principal.user.id == presented.user =>
             {
-                Ok(self.sign_in(principal, asked, token_id, now)?)
+                Ok(self.sign_in(principal, asked, token_id, now).await?)
             }
             RotateOutcome::Reused(user) => {
                 self.note(Revoked::Session(presented.session), when);
@@ -42,9 +48,10 @@ impl AuthService {
             }
             RotateOutcome::Ended => Err(RefreshError::Revoked),
             RotateOutcome::Expired => Err(RefreshError::Expired),
-            RotateOutcome::Unknown | RotateOutcome::Rotated(_) | RotateOutcome::Replayed(_) => {
-                Err(RefreshError::Invalid)
-            }
+            RotateOutcome::KeyRevoked
+            | RotateOutcome::Unknown
+            | RotateOutcome::Rotated(_)
+            | RotateOutcome::Replayed(_) => Err(RefreshError::Invalid),
         }
     }
 }

@@ -3,18 +3,23 @@ use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rsa::{self, KeySize};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
-use jsonwebtoken::errors::Result as JwtResult;
+use jsonwebtoken::errors::{ErrorKind, Result as JwtResult};
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{DecodingKey, EncodingKey, crypto};
-use maestro_auth_domain::Timestamp;
-use maestro_auth_ports::{Algorithm, PublicKey, SignatureCheck, TokenType};
+use maestro_auth_domain::{KeyId, Timestamp};
+use maestro_auth_ports::{
+    Algorithm, Entropy, PublicKey, SignatureCheck, Signed, SigningKeyRecord, TokenType,
+};
+use tokio::task;
 use zeroize::Zeroizing;
+
+use super::{KeyRingError, SealingKey};
 
 /// Makes a private key (PKCS#8 version 1, the only one that jsonwebtoken takes for Ed25519). Blocks: an RSA key takes up
 /// to seconds.
 ///
 /// The randomness is that of the cryptographic library, not the Entropy port's.
-pub(super) fn generate(algorithm: Algorithm) -> Result<Zeroizing<Vec<u8>>, Unspecified> {
+fn generate(algorithm: Algorithm) -> Result<Zeroizing<Vec<u8>>, Unspecified> {
     let pkcs8 = match algorithm {
         Algorithm::Es256 => {
             EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?.to_pkcs8v1()?.as_ref().to_vec()
@@ -26,6 +31,20 @@ pub(super) fn generate(algorithm: Algorithm) -> Result<Zeroizing<Vec<u8>>, Unspe
         }
     };
     Ok(Zeroizing::new(pkcs8))
+}
+
+/// Makes a key and seals it.
+pub(super) async fn make(
+    algorithm: Algorithm,
+    sealing_key: &SealingKey,
+    entropy: &dyn Entropy,
+    created_at: Timestamp,
+    active_from: Timestamp,
+) -> Result<SigningKeyRecord, KeyRingError> {
+    let private_key = task::spawn_blocking(move || generate(algorithm)).await??;
+    let public = SigningKey::new(algorithm, &private_key, created_at, active_from)?.public;
+    let sealed_private_key = sealing_key.seal(public.kid, &private_key, entropy.bytes())?;
+    Ok(SigningKeyRecord { public, sealed_private_key })
 }
 
 /// A key pair that is ready to sign and to verify.
@@ -45,8 +64,9 @@ impl SigningKey {
     ) -> JwtResult<Self> {
         let encoding = encoding_key(algorithm, pkcs8)?;
         let mut jwk = Jwk::from_encoding_key(&encoding, jwt_algorithm(algorithm))?;
-        let kid = jwk.thumbprint(ThumbprintHash::SHA256)?;
-        jwk.common.key_id = Some(kid.clone());
+        let kid =
+            KeyId::parse(&jwk.thumbprint(ThumbprintHash::SHA256)?).ok_or(ErrorKind::InvalidKeyFormat)?;
+        jwk.common.key_id = Some(kid.to_string());
         jwk.common.public_key_use = Some(PublicKeyUse::Signature);
         let decoding = DecodingKey::from_jwk(&jwk)?;
         let jwk = serde_json::to_string(&jwk)?;
@@ -60,13 +80,13 @@ impl SigningKey {
     }
 
     /// Signs `claims` as a compact JWS.
-    pub(super) fn sign(&self, token_type: TokenType, claims: &[u8]) -> JwtResult<String> {
+    pub(super) fn sign(&self, token_type: TokenType, claims: &[u8]) -> JwtResult<Signed> {
         let PublicKey { kid, algorithm, .. } = &self.public;
         let header = format!(r#"{{"typ":"{}","alg":"{algorithm}","kid":"{kid}"}}"#, token_type.header());
         let [header, claims] = [header.as_bytes(), claims].map(Base64UrlUnpadded::encode_string);
         let signing_input = format!("{header}.{claims}");
         let signature = crypto::sign(signing_input.as_bytes(), &self.encoding, jwt_algorithm(*algorithm))?;
-        Ok(format!("{signing_input}.{signature}"))
+        Ok(Signed { token: format!("{signing_input}.{signature}"), key: *kid })
     }
 
     /// Checks a signature that claims to be of the algorithm called `alg`.

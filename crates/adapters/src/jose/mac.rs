@@ -1,5 +1,6 @@
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::{constant_time, hkdf, hmac};
+use maestro_auth_ports::KeyedHash;
 
 /// A key to recognise what this server has given out: HMAC-SHA256 (RFC 2104).
 ///
@@ -18,10 +19,10 @@ impl MacKey {
         let expanded = extracted.expand(&[b"mac/1"], hmac::HMAC_SHA256)?;
         Ok(Self(hmac::Key::from(expanded)))
     }
+}
 
-    /// A tag that nobody without the key can make. Each use has a context of its own, and does not take the tags of another.
-    #[must_use]
-    pub fn tag(&self, context: &str, bytes: &[u8]) -> [u8; 32] {
+impl KeyedHash for MacKey {
+    fn tag(&self, context: &str, bytes: &[u8]) -> [u8; 32] {
         let mut message = hmac::Context::with_key(&self.0);
         // The length keeps the context apart from what follows.
         message.update(&(context.len() as u64).to_be_bytes());
@@ -32,9 +33,7 @@ impl MacKey {
         tag
     }
 
-    /// Whether `tag` is the tag of these bytes, or its first half or more. How long that takes tells nothing of the tag.
-    #[must_use]
-    pub fn is_tag(&self, context: &str, bytes: &[u8], tag: &[u8]) -> bool {
+    fn is_tag(&self, context: &str, bytes: &[u8], tag: &[u8]) -> bool {
         let expected = self.tag(context, bytes);
         tag.len() >= Self::MIN_TAG_BYTES
             && expected

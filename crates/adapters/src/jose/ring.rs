@@ -1,23 +1,20 @@
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use aws_lc_rs::error::Unspecified;
-use maestro_auth_domain::Timestamp;
+use maestro_auth_domain::{KeyId, RevocationTime};
 use maestro_auth_ports::{
-    Algorithm, Clock, Entropy, PublicKey, SignatureCheck, SigningKeyRecord, SigningKeyRepository, StoreError,
-    StoreResult, TokenSigner, TokenType,
+    Algorithm, Clock, Effects, Entropy, PublicKey, RevokeKeyOutcome, RotationEffects, SignatureCheck, Signed,
+    SigningKeyRepository, StoreError, StoreResult, TokenSigner, TokenType,
 };
-use thiserror::Error;
-use tokio::sync::Mutex;
-use tokio::task::{self, JoinError};
+use tokio::sync::{Mutex, Notify};
 use tokio::time::Instant;
 
-use super::SealingKey;
-use super::key::{self, SigningKey};
 use super::keys::Keys;
+use super::{KeyRingError, SealingKey, key};
 
 /// Which keys sign, and for how long they are needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,33 +28,10 @@ pub struct KeyRingSettings {
     pub retire_after: Duration,
 }
 
-/// Why keys could not be loaded or made.
-#[derive(Debug, Error)]
-pub enum KeyRingError {
-    /// The store did not answer.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The stored key was sealed under another encryption key, belongs to another row, or was changed (SEC-116).
-    #[error("the encryption key does not open signing key {kid}")]
-    CannotOpen {
-        /// Which key.
-        kid: String,
-    },
-    /// The cryptographic library made no key.
-    #[error("no signing key could be made")]
-    Generate(#[from] Unspecified),
-    /// The cryptographic library does not take the key that it made.
-    #[error("the new signing key is unusable")]
-    Unusable(#[from] jsonwebtoken::errors::Error),
-    /// The process is stopping.
-    #[error("the making of a signing key was interrupted")]
-    Interrupted(#[from] JoinError),
-}
-
 /// The signing keys, as this instance knows them.
 ///
 /// What other instances do to the keys shows with [`KeyRing::reload`], which belongs into a periodic task; a token with a
-/// key id that is unknown here triggers it, too.
+/// key id that is unknown here triggers it, too. [`KeyRing::replace_dropped`] belongs beside it.
 pub struct KeyRing {
     store: Arc<dyn SigningKeyRepository>,
     sealing_key: SealingKey,
@@ -67,6 +41,8 @@ pub struct KeyRing {
     keys: ArcSwap<Keys>,
     /// Counts the times that keys were taken away.
     revision: AtomicU64,
+    /// That keys must be loaded soon, since one that was in use is gone.
+    load_soon: Notify,
     /// Held while keys are loaded, so that one load serves all who wait for it and none overtakes another.
     last_load: Mutex<Load>,
     loads_begun: AtomicU64,
@@ -82,8 +58,8 @@ struct Load {
 impl KeyRing {
     /// The least time between two loads that unknown key ids cause; so long such a token waits for its answer at most.
     const LOOK_UP_PAUSE: Duration = Duration::from_millis(250);
-    /// A key id is a SHA-256 thumbprint in base64url; nothing else is ever looked up (SEC-38).
-    const KID_LENGTH: usize = 43;
+    /// How long after a failure the successor of a dropped key is looked for again.
+    const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
     /// Loads the keys, and makes one if none of the configured algorithm goes on signing.
     pub async fn open(
@@ -99,7 +75,7 @@ impl KeyRing {
         Ok(ring)
     }
 
-    /// Loads the keys that there are, for work that signs nothing.
+    /// Loads the keys that there are, for work that signs nothing. It may change them.
     pub async fn load_only(
         store: Arc<dyn SigningKeyRepository>,
         sealing_key: SealingKey,
@@ -111,24 +87,35 @@ impl KeyRing {
         let records = store.list_keys(clock.now()).await?;
         let keys = ArcSwap::from_pointee(Keys::open(&records, &sealing_key)?);
         let last_load = Mutex::new(Load { begun_at, succeeded: true });
-        let loads_begun = AtomicU64::new(0);
-        let revision = AtomicU64::new(0);
-        Ok(Self { store, sealing_key, settings, clock, entropy, keys, revision, last_load, loads_begun })
-    }
-
-    /// Makes a key that is published now and signs after `publish_ahead`: no token is refused by anyone.
-    pub async fn rotate(&self) -> Result<PublicKey, KeyRingError> {
-        self.rotate_after(self.settings.publish_ahead).await
-    }
-
-    /// Makes a key that signs at once. Verifiers that cache the published keys refuse its tokens until they look again.
-    pub async fn rotate_now(&self) -> Result<PublicKey, KeyRingError> {
-        self.rotate_after(Duration::ZERO).await
+        Ok(Self {
+            store,
+            sealing_key,
+            settings,
+            clock,
+            entropy,
+            keys,
+            revision: AtomicU64::new(0),
+            load_soon: Notify::new(),
+            last_load,
+            loads_begun: AtomicU64::new(0),
+        })
     }
 
     /// Takes over what other instances did to the keys.
     pub async fn reload(&self) -> Result<(), KeyRingError> {
         self.load(&mut *self.last_load.lock().await).await
+    }
+
+    /// Takes over the successor of each key that is dropped: it is stored by then, and may be what signs from now on.
+    pub async fn replace_dropped(&self) -> Infallible {
+        loop {
+            self.load_soon.notified().await;
+            while let Err(error) = self.reload().await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "the signing keys were not loaded after one was dropped");
+                tokio::time::sleep(Self::RETRY_PAUSE).await;
+            }
+        }
     }
 
     /// Lets the store forget the keys that have retired.
@@ -146,21 +133,20 @@ impl KeyRing {
         }
         // Nobody can have cached what was never published, so the very first key signs at once.
         let ahead = if published.is_empty() { Duration::ZERO } else { publish_ahead };
-        let candidate = make_key(algorithm, &self.sealing_key, &*self.entropy, now, now + ahead).await?;
+        let candidate = key::make(algorithm, &self.sealing_key, &*self.entropy, now, now + ahead).await?;
         let records = self.store.ensure_key(candidate, now + ahead + retire_after, now).await?;
-        self.replace_keys(Keys::open(&records, &self.sealing_key)?);
+        self.replace_keys(&Keys::open(&records, &self.sealing_key)?);
         Ok(())
     }
 
-    async fn rotate_after(&self, ahead: Duration) -> Result<PublicKey, KeyRingError> {
-        let KeyRingSettings { algorithm, retire_after, .. } = self.settings;
-        let now = self.clock.now();
-        let next = make_key(algorithm, &self.sealing_key, &*self.entropy, now, now + ahead).await?;
-        let public = next.public.clone();
-        self.store.rotate_key(next, now + ahead + retire_after).await?;
-        self.reload().await?;
-        tracing::info!(kid = public.kid, %algorithm, "signing keys rotated");
-        Ok(public)
+    /// Takes over what this instance has changed in the store. It is changed either way, so whoever asked for that is not told
+    /// of a failure.
+    async fn take_over_own_change(&self) {
+        if let Err(error) = self.reload().await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "the signing keys were not loaded after they were changed");
+            self.load_soon.notify_one();
+        }
     }
 
     async fn load(&self, last_load: &mut Load) -> Result<(), KeyRingError> {
@@ -168,33 +154,45 @@ impl KeyRing {
         *last_load = Load { begun_at: Instant::now(), succeeded: false };
         self.loads_begun.fetch_add(1, Ordering::SeqCst);
         let records = self.store.list_keys(self.clock.now()).await?;
-        self.replace_keys(Keys::open(&records, &self.sealing_key)?);
+        self.replace_keys(&Keys::open(&records, &self.sealing_key)?);
         last_load.succeeded = true;
         Ok(())
     }
 
-    fn replace_keys(&self, keys: Keys) {
-        let former = self.keys.swap(Arc::new(keys));
+    fn replace_keys(&self, loaded: &Keys) {
+        let former = self.keys.rcu(|former| loaded.in_place_of(former));
         // Only afterwards, so that no verdict by the former keys is taken for one by these.
         if former.accept_more_than(&self.keys.load()) {
             self.revision.fetch_add(1, Ordering::SeqCst);
         }
     }
 
+    /// Takes a key away for good, and says whether it was in use here.
+    fn take_away(&self, key: KeyId) -> bool {
+        let former = self.keys.rcu(|former| former.without(key));
+        let was_in_use = former.find(key).is_some();
+        if was_in_use {
+            self.revision.fetch_add(1, Ordering::SeqCst);
+        }
+        was_in_use
+    }
+
+    /// Whether another instance may have made the key.
+    fn is_unheard_of(&self, key: KeyId) -> bool {
+        let keys = self.keys.load();
+        keys.find(key).is_none() && !keys.is_revoked(key)
+    }
+
     /// Looks for a key that another instance may have made.
     ///
     /// However many ask, the keys are loaded at most once in [`Self::LOOK_UP_PAUSE`], and everybody gets the answer of a load
     /// that began after they asked; so no flood of made-up key ids gets the token of a new key refused.
-    async fn look_up(&self, kid: &str) -> StoreResult<()> {
-        let is_kid_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        if kid.len() != Self::KID_LENGTH || !kid.bytes().all(is_kid_byte) {
-            return Ok(());
-        }
+    async fn look_up(&self) -> StoreResult<()> {
         let begun_before = self.loads_begun.load(Ordering::SeqCst);
         let mut last_load = self.last_load.lock().await;
         if self.loads_begun.load(Ordering::SeqCst) == begun_before {
             tokio::time::sleep_until(last_load.begun_at + Self::LOOK_UP_PAUSE).await;
-            self.load(&mut last_load).await.map_err(store_error)
+            self.load(&mut last_load).await.map_err(KeyRingError::into_store_error)
         } else if last_load.succeeded {
             Ok(())
         } else {
@@ -205,7 +203,7 @@ impl KeyRing {
 
 #[async_trait]
 impl TokenSigner for KeyRing {
-    fn sign(&self, token_type: TokenType, claims: &[u8]) -> Result<String, StoreError> {
+    fn sign(&self, token_type: TokenType, claims: &[u8]) -> Result<Signed, StoreError> {
         let keys = self.keys.load();
         let signer = keys.signer(self.clock.now());
         let signer = signer.ok_or_else(|| StoreError::unavailable("there is no signing key"))?;
@@ -219,8 +217,10 @@ impl TokenSigner for KeyRing {
         signing_input: &str,
         signature: &[u8],
     ) -> StoreResult<SignatureCheck> {
-        if self.keys.load().find(kid).is_none() {
-            self.look_up(kid).await?;
+        // Nothing but a thumbprint is ever looked up (SEC-38), and what was revoked does not come back.
+        let Some(kid) = KeyId::parse(kid) else { return Ok(SignatureCheck::UnknownKey) };
+        if self.is_unheard_of(kid) {
+            self.look_up().await?;
         }
         Ok(match self.keys.load().find(kid) {
             Some(key) if !key.is_retired(self.clock.now()) => key.check(alg, signing_input, signature),
@@ -235,31 +235,44 @@ impl TokenSigner for KeyRing {
     fn public_keys(&self) -> Vec<PublicKey> {
         self.keys.load().published(self.clock.now())
     }
-}
 
-/// Makes a key and seals it.
-async fn make_key(
-    algorithm: Algorithm,
-    sealing_key: &SealingKey,
-    entropy: &dyn Entropy,
-    created_at: Timestamp,
-    active_from: Timestamp,
-) -> Result<SigningKeyRecord, KeyRingError> {
-    let private_key = task::spawn_blocking(move || key::generate(algorithm)).await??;
-    let public = SigningKey::new(algorithm, &private_key, created_at, active_from)?.public;
-    let sealed_private_key = sealing_key.seal(&public.kid, &private_key, entropy.bytes())?;
-    Ok(SigningKeyRecord { public, sealed_private_key })
-}
-
-/// What a failed load is to someone who asks for a signature check.
-fn store_error(error: KeyRingError) -> StoreError {
-    match error {
-        KeyRingError::Store(error) => error,
-        KeyRingError::CannotOpen { kid } => {
-            tracing::error!(kid, "the encryption key does not open a stored signing key");
-            StoreError::Corrupt { table: "signing_keys", column: "sealed_private_key" }
+    fn drop_key(&self, key: KeyId) {
+        if self.take_away(key) {
+            self.load_soon.notify_one();
         }
-        error => StoreError::unavailable(error),
+    }
+
+    async fn rotate(&self, at_once: bool, effects: RotationEffects<'_>) -> StoreResult<PublicKey> {
+        let KeyRingSettings { algorithm, publish_ahead, retire_after } = self.settings;
+        let ahead = if at_once { Duration::ZERO } else { publish_ahead };
+        let now = self.clock.now();
+        let next = key::make(algorithm, &self.sealing_key, &*self.entropy, now, now + ahead)
+            .await
+            .map_err(KeyRingError::into_store_error)?;
+        let public = next.public.clone();
+        self.store.rotate_key(next, now + ahead + retire_after, effects(&public)).await?;
+        self.take_over_own_change().await;
+        tracing::info!(kid = %public.kid, %algorithm, at_once, "signing keys rotated");
+        Ok(public)
+    }
+
+    async fn revoke(
+        &self,
+        key: KeyId,
+        when: RevocationTime,
+        effects: Effects,
+    ) -> StoreResult<RevokeKeyOutcome> {
+        // It signs at once, unpublished as it is: what it replaces is worth nothing any more.
+        let algorithm = self.settings.algorithm;
+        let successor = key::make(algorithm, &self.sealing_key, &*self.entropy, when.at, when.at)
+            .await
+            .map_err(KeyRingError::into_store_error)?;
+        let outcome = self.store.revoke_key(key, successor, when, effects).await?;
+        if outcome == RevokeKeyOutcome::Revoked {
+            self.take_away(key); // before the load, which may fail
+            self.take_over_own_change().await;
+        }
+        Ok(outcome)
     }
 }
 

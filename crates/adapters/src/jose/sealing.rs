@@ -1,5 +1,6 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::error::Unspecified;
+use maestro_auth_domain::KeyId;
 use zeroize::Zeroizing;
 
 /// The key under which private keys are kept: AES-256-GCM, so what it opens is what it has sealed.
@@ -20,7 +21,7 @@ impl SealingKey {
     /// Seals the private key called `kid`. `nonce` must be random: it must never come again under this key.
     pub(super) fn seal(
         &self,
-        kid: &str,
+        kid: KeyId,
         private_key: &[u8],
         nonce: [u8; NONCE_LEN],
     ) -> Result<Vec<u8>, Unspecified> {
@@ -34,7 +35,7 @@ impl SealingKey {
     }
 
     /// Opens what was sealed as the private key called `kid` under this key, and nothing else.
-    pub(super) fn open(&self, kid: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unspecified> {
+    pub(super) fn open(&self, kid: KeyId, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unspecified> {
         let (&Self::VERSION, sealed) = sealed.split_first().ok_or(Unspecified)? else {
             return Err(Unspecified);
         };
@@ -52,7 +53,7 @@ impl SealingKey {
 }
 
 /// Binds a sealed value to its row and column, so that none can stand in for another.
-fn place(kid: &str) -> String {
+fn place(kid: KeyId) -> String {
     format!("signing_keys/{kid}/sealed_private_key")
 }
 
@@ -62,32 +63,37 @@ mod tests {
 
     const KEY: [u8; 32] = [7; 32];
 
-    fn sealed() -> Vec<u8> {
-        SealingKey::new(KEY).seal("kid", b"private", [1; NONCE_LEN]).unwrap()
+    /// The key id that is all of one letter.
+    fn kid(letter: &str) -> KeyId {
+        KeyId::parse(&letter.repeat(KeyId::LENGTH)).unwrap()
     }
 
-    fn opens(key: [u8; 32], kid: &str, sealed: &[u8]) -> bool {
+    fn sealed() -> Vec<u8> {
+        SealingKey::new(KEY).seal(kid("k"), b"private", [1; NONCE_LEN]).unwrap()
+    }
+
+    fn opens(key: [u8; 32], kid: KeyId, sealed: &[u8]) -> bool {
         SealingKey::new(key).open(kid, sealed).is_ok()
     }
 
     #[test]
     fn opens_what_it_sealed() {
-        assert_eq!(**SealingKey::new(KEY).open("kid", &sealed()).unwrap(), *b"private");
+        assert_eq!(**SealingKey::new(KEY).open(kid("k"), &sealed()).unwrap(), *b"private");
         assert!(!sealed().windows(7).any(|window| window == b"private"));
     }
 
     #[test]
     fn sec_116_opens_nothing_else() {
         let good = sealed();
-        assert!(!opens([8; 32], "kid", &good), "another key");
-        assert!(!opens(KEY, "other", &good), "another row");
+        assert!(!opens([8; 32], kid("k"), &good), "another key");
+        assert!(!opens(KEY, kid("o"), &good), "another row");
         for length in 0..good.len() {
-            assert!(!opens(KEY, "kid", &good[..length]), "cut to {length} bytes");
+            assert!(!opens(KEY, kid("k"), &good[..length]), "cut to {length} bytes");
         }
         for index in 0..good.len() {
             let mut changed = good.clone();
             changed[index] ^= 1;
-            assert!(!opens(KEY, "kid", &changed), "byte {index} changed");
+            assert!(!opens(KEY, kid("k"), &changed), "byte {index} changed");
         }
     }
 }

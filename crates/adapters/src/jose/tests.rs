@@ -2,15 +2,22 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
+use arc_swap::ArcSwapOption;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use base64ct::{Base64UrlUnpadded, Encoding};
-use maestro_auth_ports::StoreResult;
+use maestro_auth_domain::{Action, Actor, AuditEntry, AuditId, Origin, Outcome, TenantId, Timestamp};
+use maestro_auth_ports::SigningKeyRecord;
 use serde_json::Value;
+use tokio::sync::Semaphore;
+use tokio::task;
 
 use super::*;
 use crate::memory::MemoryStore;
 use crate::system::testing::{ManualClock, SeededEntropy};
+
+#[path = "tests/revocations.rs"]
+mod revocations;
 
 const MINUTE: Duration = Duration::from_mins(1);
 const PUBLISH_AHEAD: Duration = Duration::from_mins(10);
@@ -28,6 +35,8 @@ struct ObservedStore {
     inner: MemoryStore,
     loads: AtomicUsize,
     is_down: AtomicBool,
+    /// Holds answers back that are complete, once it is there.
+    holds: ArcSwapOption<Semaphore>,
 }
 
 impl Instances {
@@ -48,6 +57,21 @@ impl Instances {
         self.open_with(algorithm, [7; 32]).await.unwrap()
     }
 
+    async fn load_only(&self, algorithm: Algorithm) -> KeyRing {
+        let settings =
+            KeyRingSettings { algorithm, publish_ahead: PUBLISH_AHEAD, retire_after: RETIRE_AFTER };
+        let entropy = Arc::new(SeededEntropy::new(1));
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        KeyRing::load_only(store, SealingKey::new([7; 32]), settings, clock, entropy).await.unwrap()
+    }
+
+    /// Revokes a key by one of the rings.
+    async fn revoke(&self, ring: &KeyRing, key: KeyId) -> RevokeKeyOutcome {
+        let at = self.clock.now();
+        let when = RevocationTime { at, until: at + RETIRE_AFTER };
+        ring.revoke(key, when, effects(Action::KeyRevoked)).await.unwrap()
+    }
+
     fn loads(&self) -> usize {
         self.store.loads.load(Ordering::SeqCst)
     }
@@ -65,7 +89,11 @@ impl SigningKeyRepository for ObservedStore {
         if self.is_down.load(Ordering::SeqCst) {
             return Err(StoreError::unavailable("the test took the store down"));
         }
-        self.inner.list_keys(now).await
+        let found = self.inner.list_keys(now).await;
+        if let Some(hold) = self.holds.load_full() {
+            hold.acquire().await.unwrap().forget();
+        }
+        found
     }
 
     async fn ensure_key(
@@ -77,13 +105,47 @@ impl SigningKeyRepository for ObservedStore {
         self.inner.ensure_key(candidate, retire_others_at, now).await
     }
 
-    async fn rotate_key(&self, next: SigningKeyRecord, retire_others_at: Timestamp) -> StoreResult<()> {
-        self.inner.rotate_key(next, retire_others_at).await
+    async fn rotate_key(
+        &self,
+        next: SigningKeyRecord,
+        retire_others_at: Timestamp,
+        effects: Effects,
+    ) -> StoreResult<()> {
+        self.inner.rotate_key(next, retire_others_at, effects).await
+    }
+
+    async fn revoke_key(
+        &self,
+        key: KeyId,
+        successor: SigningKeyRecord,
+        when: RevocationTime,
+        effects: Effects,
+    ) -> StoreResult<RevokeKeyOutcome> {
+        self.inner.revoke_key(key, successor, when, effects).await
     }
 
     async fn forget_retired_keys(&self, before: Timestamp) -> StoreResult<u64> {
         self.inner.forget_retired_keys(before).await
     }
+}
+
+fn effects(action: Action) -> Effects {
+    let at = Timestamp::from_unix_seconds(1_800_000_000);
+    Effects::audit(AuditEntry {
+        id: AuditId::generate(at, [0; 10]),
+        tenant: TenantId::DEFAULT,
+        at,
+        action,
+        outcome: Outcome::Success,
+        actor: Actor::Operator,
+        subject: None,
+        origin: Origin::default(),
+        details: Vec::new(),
+    })
+}
+
+async fn rotate(ring: &KeyRing, at_once: bool) -> PublicKey {
+    ring.rotate(at_once, &|_| effects(Action::KeyRotated)).await.unwrap()
 }
 
 /// A token taken apart.
@@ -104,18 +166,18 @@ impl Parts {
         }
     }
 
-    fn kid(&self) -> &str {
-        self.header["kid"].as_str().unwrap()
+    fn kid(&self) -> KeyId {
+        KeyId::parse(self.header["kid"].as_str().unwrap()).unwrap()
     }
 
     async fn checked_by(&self, ring: &KeyRing) -> SignatureCheck {
         let alg = self.header["alg"].as_str().unwrap();
-        ring.check(self.kid(), alg, &self.signing_input, &self.signature).await.unwrap()
+        ring.check(self.kid().as_str(), alg, &self.signing_input, &self.signature).await.unwrap()
     }
 }
 
 fn sign(ring: &KeyRing) -> Parts {
-    Parts::of(&ring.sign(TokenType::Access, CLAIMS).unwrap())
+    Parts::of(&ring.sign(TokenType::Access, CLAIMS).unwrap().token)
 }
 
 fn decode(base64: &str) -> Vec<u8> {
@@ -132,9 +194,10 @@ async fn every_algorithm_signs_and_checks_with_exactly_that_header() {
     for algorithm in Algorithm::ALL {
         let ring = Instances::new().open(algorithm).await;
         for token_type in [TokenType::Access, TokenType::Refresh] {
-            let token = ring.sign(token_type, CLAIMS).unwrap();
+            let Signed { token, key } = ring.sign(token_type, CLAIMS).unwrap();
             let segments: Vec<&str> = token.split('.').collect();
-            let kid = &ring.public_keys()[0].kid;
+            let kid = ring.public_keys()[0].kid;
+            assert_eq!(key, kid);
             let header = format!(r#"{{"typ":"{}","alg":"{algorithm}","kid":"{kid}"}}"#, token_type.header());
             assert_eq!(String::from_utf8(decode(segments[0])).unwrap(), header);
             assert_eq!(decode(segments[1]), CLAIMS);
@@ -169,7 +232,8 @@ async fn sec_36_a_key_accepts_no_algorithm_but_its_own() {
     let ring = Instances::new().open(Algorithm::Es256).await;
     let token = sign(&ring);
     for alg in ["none", "None", "nOnE", "HS256", "HS384", "HS512", "RS256", "EdDSA", "ES384", "es256", ""] {
-        let checked = ring.check(token.kid(), alg, &token.signing_input, &token.signature).await.unwrap();
+        let checked =
+            ring.check(token.kid().as_str(), alg, &token.signing_input, &token.signature).await.unwrap();
         assert_eq!(checked, SignatureCheck::Invalid, "{alg}");
     }
 }
@@ -183,7 +247,7 @@ async fn sec_37_the_public_key_is_no_hmac_secret() {
         let member = |name: &str| jwk[name].as_str().map(decode).unwrap_or_default();
         let secrets = [
             key.jwk.clone().into_bytes(),
-            key.kid.clone().into_bytes(),
+            key.kid.to_string().into_bytes(),
             member("x"),
             [member("x"), member("y")].concat(),
             [vec![4], member("x"), member("y")].concat(),
@@ -193,7 +257,7 @@ async fn sec_37_the_public_key_is_no_hmac_secret() {
             let input = "eyJhbGciOiJIUzI1NiJ9.e30";
             let forged = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &secret), input.as_bytes());
             for alg in ["HS256", algorithm.name()] {
-                let checked = ring.check(&key.kid, alg, input, forged.as_ref()).await.unwrap();
+                let checked = ring.check(key.kid.as_str(), alg, input, forged.as_ref()).await.unwrap();
                 assert_eq!(checked, SignatureCheck::Invalid);
             }
         }
@@ -214,7 +278,7 @@ async fn sec_55_the_jwk_is_public_and_named_after_its_thumbprint() {
         let required: Vec<String> =
             thumbprint_members.iter().map(|name| format!(r#""{name}":{}"#, jwk[*name])).collect();
         let thumbprint = digest(&SHA256, format!("{{{}}}", required.join(",")).as_bytes());
-        assert_eq!(key.kid, Base64UrlUnpadded::encode_string(thumbprint.as_ref()));
+        assert_eq!(key.kid.as_str(), Base64UrlUnpadded::encode_string(thumbprint.as_ref()));
 
         assert_eq!(jwk["kid"], key.kid.as_str());
         assert_eq!(jwk["alg"], algorithm.name());
@@ -247,7 +311,7 @@ async fn sec_116_another_encryption_key_is_refused_with_a_clear_sentence() {
 async fn sec_116_swapped_rows_are_refused() {
     let instances = Instances::new();
     let ring = instances.open(Algorithm::Es256).await;
-    ring.rotate().await.unwrap();
+    rotate(&ring, false).await;
     let mut records = instances.store.inner.list_keys(instances.clock.now()).await.unwrap();
     let sealing_key = SealingKey::new([7; 32]);
     assert!(Keys::open(&records, &sealing_key).is_ok());
@@ -287,7 +351,7 @@ async fn sec_56_rotation_publishes_ahead_and_old_tokens_live_out_their_time() {
     let ring = instances.open(Algorithm::Es256).await;
     let before = sign(&ring);
 
-    let next = ring.rotate().await.unwrap();
+    let next = rotate(&ring, false).await;
     assert_eq!(ring.public_keys().len(), 2);
     assert_eq!(sign(&ring).kid(), before.kid(), "the old key still signs");
     instances.clock.advance(PUBLISH_AHEAD);
@@ -309,7 +373,7 @@ async fn an_immediate_rotation_signs_at_once() {
     let ring = instances.open(Algorithm::EdDsa).await;
     let before = sign(&ring);
     instances.clock.advance(MINUTE);
-    let next = ring.rotate_now().await.unwrap();
+    let next = rotate(&ring, true).await;
     assert_eq!(sign(&ring).kid(), next.kid);
     assert_eq!(before.checked_by(&ring).await, SignatureCheck::Valid);
 }
@@ -318,14 +382,7 @@ async fn an_immediate_rotation_signs_at_once() {
 async fn an_operator_with_other_settings_leaves_the_keys_as_they_are() {
     let instances = Instances::new();
     let served = instances.open(Algorithm::EdDsa).await.public_keys();
-    let settings = KeyRingSettings {
-        algorithm: Algorithm::Es256,
-        publish_ahead: PUBLISH_AHEAD,
-        retire_after: RETIRE_AFTER,
-    };
-    let entropy = Arc::new(SeededEntropy::new(1));
-    let (store, clock) = (instances.store.clone(), instances.clock.clone());
-    let ring = KeyRing::load_only(store, SealingKey::new([7; 32]), settings, clock, entropy).await.unwrap();
+    let ring = instances.load_only(Algorithm::Es256).await;
     assert_eq!(ring.public_keys(), served);
     assert_eq!(instances.open(Algorithm::EdDsa).await.public_keys(), served);
 }
@@ -334,9 +391,9 @@ async fn an_operator_with_other_settings_leaves_the_keys_as_they_are() {
 async fn an_immediate_rotation_is_not_undone_by_one_that_waited() {
     let instances = Instances::new();
     let ring = instances.open(Algorithm::Es256).await;
-    ring.rotate().await.unwrap();
+    rotate(&ring, false).await;
     instances.clock.advance(MINUTE);
-    let immediate = ring.rotate_now().await.unwrap();
+    let immediate = rotate(&ring, true).await;
     for _ in 0..2 {
         let newest = ring.public_keys().into_iter().find(|key| key.retires_at.is_none()).unwrap();
         assert_eq!(newest.kid, immediate.kid);
@@ -364,7 +421,7 @@ async fn a_key_of_another_instance_is_found_by_its_first_token() {
     let instances = Instances::new();
     let (here, there) = (instances.open(Algorithm::Es256).await, instances.open(Algorithm::Es256).await);
     instances.clock.advance(MINUTE);
-    there.rotate_now().await.unwrap();
+    rotate(&there, true).await;
 
     assert_eq!(sign(&there).checked_by(&here).await, SignatureCheck::Valid);
     assert_eq!(here.public_keys(), there.public_keys());
@@ -389,7 +446,7 @@ async fn made_up_key_ids_reach_the_store_once_a_pause_and_keep_no_new_key_from_b
     assert_eq!(instances.loads(), before + 1);
 
     instances.clock.advance(MINUTE);
-    there.rotate_now().await.unwrap();
+    rotate(&there, true).await;
     let before = instances.loads();
     let asked_at = Instant::now();
     assert_eq!(sign(&there).checked_by(&ring).await, SignatureCheck::Valid, "right after the flood");
@@ -443,7 +500,7 @@ async fn the_revision_changes_when_a_key_is_taken_away_and_only_then() {
     here.reload().await.unwrap();
     assert_eq!(here.revision(), first);
 
-    there.rotate().await.unwrap();
+    rotate(&there, false).await;
     here.reload().await.unwrap();
     let shortened = here.revision();
     assert_ne!(shortened, first, "the former key has an end now");

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 
 use async_trait::async_trait;
-use maestro_auth_domain::{BlacklistEntry, Revoked, Timestamp, TokenId};
+use maestro_auth_domain::{BlacklistEntry, Revoked, Timestamp};
 use maestro_auth_ports::{
     BlacklistCursor, BlacklistPage, BlacklistWakeups, StoreError, StoreResult, TokenBlacklist,
 };
@@ -16,8 +16,8 @@ pub(super) struct Blacklist {
     entries: BTreeMap<u64, BlacklistEntry>,
     last_position: u64,
     by_end: BTreeSet<(Timestamp, u64)>,
-    /// How many entries revoke each token.
-    tokens: HashMap<TokenId, usize>,
+    /// How many entries revoke the same.
+    counts: HashMap<Revoked, usize>,
     wakeups: LocalWakeups,
 }
 
@@ -26,14 +26,12 @@ impl Blacklist {
         self.last_position += 1;
         self.entries.insert(self.last_position, entry);
         self.by_end.insert((entry.until, self.last_position));
-        if let Revoked::Token(token) = entry.revoked {
-            *self.tokens.entry(token).or_default() += 1;
-        }
+        *self.counts.entry(entry.revoked).or_default() += 1;
         self.wakeups.wake();
     }
 
-    pub(super) fn contains_token(&self, token: TokenId) -> bool {
-        self.tokens.contains_key(&token)
+    pub(super) fn contains(&self, revoked: Revoked) -> bool {
+        self.counts.contains_key(&revoked)
     }
 
     fn forget_first_expired(&mut self, before: Timestamp) -> bool {
@@ -42,17 +40,17 @@ impl Blacklist {
             return false;
         }
         self.by_end.pop_first();
-        if let Some(BlacklistEntry { revoked: Revoked::Token(token), .. }) = self.entries.remove(&position) {
-            self.forget_token(token);
+        if let Some(BlacklistEntry { revoked, .. }) = self.entries.remove(&position) {
+            self.uncount(revoked);
         }
         true
     }
 
-    fn forget_token(&mut self, token: TokenId) {
-        if let Some(count) = self.tokens.get_mut(&token) {
+    fn uncount(&mut self, revoked: Revoked) {
+        if let Some(count) = self.counts.get_mut(&revoked) {
             *count -= 1;
             if *count == 0 {
-                self.tokens.remove(&token);
+                self.counts.remove(&revoked);
             }
         }
     }

@@ -3,14 +3,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use maestro_auth_domain::{
-    BlacklistEntry, Email, NewSession, NewUser, PasswordHash, PasswordVersion, RefreshCounter, RefreshPolicy,
-    RevocationTime, Roles, SessionId, TenantId, Timestamp, TokenId, User, UserId,
+    AuditEntry, AuditFilter, AuditId, AuditLink, BlacklistEntry, CatalogueRevision, ClientId, Email,
+    Generation, KeyId, NewSession, NewUser, PasswordHash, PasswordVersion, RefreshCounter, RefreshPolicy,
+    RevocationTime, SecretHash, Service, SessionId, TenantId, Timestamp, TokenId, User, UserChange,
+    UserFilter, UserId,
 };
 use maestro_auth_ports::{
-    BlacklistCursor, BlacklistPage, BlacklistWakeups, CreateOutcome, Credentials, FirstAdminOutcome,
-    OpenOutcome, Principal, RegisterOutcome, RevokeAllOutcome, RotateOutcome, SessionRepository,
-    SetActiveOutcome, SetPasswordOutcome, SetRolesOutcome, SigningKeyRecord, SigningKeyRepository,
-    StoreError, StoreHealth, StoreResult, Stores, TokenBlacklist, UserRepository,
+    AuditTrail, BlacklistCursor, BlacklistPage, BlacklistWakeups, CatalogueChange, CatalogueOutcome,
+    CreateOutcome, CreateServiceOutcome, Credentials, DeleteOutcome, Effects, FirstAdminOutcome, OpenOutcome,
+    Principal, RegisterOutcome, RevokeAllOutcome, RevokeKeyOutcome, RoleRepository, RotateOutcome,
+    ServiceRepository, SessionRepository, SetPasswordOutcome, SigningKeyRecord, SigningKeyRepository,
+    StoreError, StoreHealth, StoreResult, StoredCatalogue, Stores, TokenBlacklist, Unlinked, UpdateOutcome,
+    UserPage, UserRepository,
 };
 
 /// A storage that a test can switch off, to see what its callers make of it.
@@ -53,149 +57,140 @@ impl FailingStore {
     }
 }
 
-#[async_trait]
-impl UserRepository for FailingStore {
-    async fn register(&self, user: NewUser, session: NewSession) -> StoreResult<RegisterOutcome> {
-        self.inner()?.users.register(user, session).await
-    }
+/// Forwards every call of a port, while the storage is on.
+macro_rules! forward {
+    ($port:ident: $trait:ident {
+        $($method:ident($($argument:ident: $type:ty),*) -> $gives:ty;)*
+    }) => {
+        #[async_trait]
+        impl $trait for FailingStore {
+            $(async fn $method(&self, $($argument: $type),*) -> StoreResult<$gives> {
+                self.inner()?.$port.$method($($argument),*).await
+            })*
+        }
+    };
+}
 
-    async fn create(&self, user: NewUser) -> StoreResult<CreateOutcome> {
-        self.inner()?.users.create(user).await
-    }
-
-    async fn create_first_admin(&self, admin: NewUser) -> StoreResult<FirstAdminOutcome> {
-        self.inner()?.users.create_first_admin(admin).await
-    }
-
-    async fn find_credentials(&self, tenant: TenantId, email: &Email) -> StoreResult<Option<Credentials>> {
-        self.inner()?.users.find_credentials(tenant, email).await
-    }
-
-    async fn list(&self, tenant: TenantId, after: Option<UserId>, limit: u32) -> StoreResult<Vec<User>> {
-        self.inner()?.users.list(tenant, after, limit).await
-    }
-
-    async fn set_password(
-        &self,
+forward!(users: UserRepository {
+    register(
+        user: NewUser,
+        session: NewSession,
+        checked: CatalogueRevision,
+        effects: Effects
+    ) -> RegisterOutcome;
+    create(user: NewUser, checked: CatalogueRevision, effects: Effects) -> CreateOutcome;
+    create_first_admin(admin: NewUser, effects: Effects) -> FirstAdminOutcome;
+    find(tenant: TenantId, user: UserId) -> Option<User>;
+    find_credentials(tenant: TenantId, email: &Email) -> Option<Credentials>;
+    list(tenant: TenantId, filter: &UserFilter, after: Option<UserId>, limit: u32) -> UserPage;
+    update(
+        seen: &User,
+        change: UserChange,
+        checked: Option<CatalogueRevision>,
+        when: RevocationTime,
+        effects: Effects
+    ) -> UpdateOutcome;
+    delete(seen: &User, when: RevocationTime, effects: Effects) -> DeleteOutcome;
+    set_password(
         user: UserId,
         hash: PasswordHash,
         when: RevocationTime,
-    ) -> StoreResult<SetPasswordOutcome> {
-        self.inner()?.users.set_password(user, hash, when).await
-    }
+        effects: Effects
+    ) -> SetPasswordOutcome;
+    highest_bcrypt_cost() -> Option<u32>;
+});
 
-    async fn set_active(
-        &self,
-        user: UserId,
-        active: bool,
-        when: RevocationTime,
-    ) -> StoreResult<SetActiveOutcome> {
-        self.inner()?.users.set_active(user, active, when).await
-    }
-
-    async fn set_roles(
-        &self,
-        user: UserId,
-        roles: Roles,
-        when: RevocationTime,
-    ) -> StoreResult<SetRolesOutcome> {
-        self.inner()?.users.set_roles(user, roles, when).await
-    }
-
-    async fn highest_bcrypt_cost(&self) -> StoreResult<Option<u32>> {
-        self.inner()?.users.highest_bcrypt_cost().await
-    }
-}
-
-#[async_trait]
-impl SessionRepository for FailingStore {
-    async fn open(
-        &self,
+forward!(sessions: SessionRepository {
+    open(
         user: UserId,
         verified: PasswordVersion,
         upgrade: Option<PasswordHash>,
         session: NewSession,
-    ) -> StoreResult<OpenOutcome> {
-        self.inner()?.sessions.open(user, verified, upgrade, session).await
-    }
-
-    async fn find_principal(&self, session: SessionId, token: TokenId) -> StoreResult<Option<Principal>> {
-        self.inner()?.sessions.find_principal(session, token).await
-    }
-
-    async fn rotate(
-        &self,
+        effects: Effects
+    ) -> OpenOutcome;
+    find_principal(session: SessionId, token: TokenId, key: KeyId) -> Option<Principal>;
+    rotate(
         session: SessionId,
         presented: RefreshCounter,
+        key: KeyId,
         policy: RefreshPolicy,
         when: RevocationTime,
-    ) -> StoreResult<RotateOutcome> {
-        self.inner()?.sessions.rotate(session, presented, policy, when).await
-    }
+        on_reuse: Effects
+    ) -> RotateOutcome;
+    revoke(session: SessionId, when: RevocationTime, effects: Effects) -> ();
+    revoke_all(by: SessionId, when: RevocationTime, effects: Effects) -> RevokeAllOutcome;
+    revoke_all_of(
+        tenant: TenantId,
+        user: UserId,
+        when: RevocationTime,
+        effects: Effects
+    ) -> Option<Generation>;
+    revoke_token(tenant: TenantId, token: TokenId, when: RevocationTime, effects: Effects) -> ();
+    forget_expired(before: Timestamp, limit: u32) -> u64;
+});
 
-    async fn revoke(&self, session: SessionId, when: RevocationTime) -> StoreResult<()> {
-        self.inner()?.sessions.revoke(session, when).await
-    }
+forward!(blacklist: TokenBlacklist {
+    add(entries: &[BlacklistEntry]) -> ();
+    read(after: Option<&BlacklistCursor>, limit: u32) -> BlacklistPage;
+    forget_expired_entries(before: Timestamp, limit: u32) -> u64;
+    subscribe() -> Box<dyn BlacklistWakeups>;
+});
 
-    async fn revoke_all(&self, by: SessionId, when: RevocationTime) -> StoreResult<RevokeAllOutcome> {
-        self.inner()?.sessions.revoke_all(by, when).await
-    }
-
-    async fn forget_expired(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {
-        self.inner()?.sessions.forget_expired(before, limit).await
-    }
-}
-
-#[async_trait]
-impl TokenBlacklist for FailingStore {
-    async fn add(&self, entries: &[BlacklistEntry]) -> StoreResult<()> {
-        self.inner()?.blacklist.add(entries).await
-    }
-
-    async fn read(&self, after: Option<&BlacklistCursor>, limit: u32) -> StoreResult<BlacklistPage> {
-        self.inner()?.blacklist.read(after, limit).await
-    }
-
-    async fn forget_expired_entries(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {
-        self.inner()?.blacklist.forget_expired_entries(before, limit).await
-    }
-
-    async fn subscribe(&self) -> StoreResult<Box<dyn BlacklistWakeups>> {
-        self.inner()?.blacklist.subscribe().await
-    }
-}
-
-#[async_trait]
-impl SigningKeyRepository for FailingStore {
-    async fn list_keys(&self, now: Timestamp) -> StoreResult<Vec<SigningKeyRecord>> {
-        self.inner()?.keys.list_keys(now).await
-    }
-
-    async fn ensure_key(
-        &self,
+forward!(keys: SigningKeyRepository {
+    list_keys(now: Timestamp) -> Vec<SigningKeyRecord>;
+    ensure_key(
         candidate: SigningKeyRecord,
         retire_others_at: Timestamp,
-        now: Timestamp,
-    ) -> StoreResult<Vec<SigningKeyRecord>> {
-        self.inner()?.keys.ensure_key(candidate, retire_others_at, now).await
-    }
+        now: Timestamp
+    ) -> Vec<SigningKeyRecord>;
+    rotate_key(next: SigningKeyRecord, retire_others_at: Timestamp, effects: Effects) -> ();
+    revoke_key(
+        key: KeyId,
+        successor: SigningKeyRecord,
+        when: RevocationTime,
+        effects: Effects
+    ) -> RevokeKeyOutcome;
+    forget_retired_keys(before: Timestamp) -> u64;
+});
 
-    async fn rotate_key(&self, next: SigningKeyRecord, retire_others_at: Timestamp) -> StoreResult<()> {
-        self.inner()?.keys.rotate_key(next, retire_others_at).await
-    }
+forward!(roles: RoleRepository {
+    catalogue(tenant: TenantId) -> StoredCatalogue;
+    change_catalogue(
+        tenant: TenantId,
+        change: CatalogueChange,
+        seen: CatalogueRevision,
+        when: RevocationTime,
+        effects: Effects
+    ) -> CatalogueOutcome;
+});
 
-    async fn forget_retired_keys(&self, before: Timestamp) -> StoreResult<u64> {
-        self.inner()?.keys.forget_retired_keys(before).await
-    }
-}
+forward!(services: ServiceRepository {
+    create_service(
+        service: Service,
+        secret: SecretHash,
+        checked: CatalogueRevision,
+        effects: Effects
+    ) -> CreateServiceOutcome;
+    find_service(id: ClientId) -> Option<(Service, SecretHash)>;
+    list_services(tenant: TenantId, after: Option<ClientId>, limit: u32) -> Vec<Service>;
+    delete_service(tenant: TenantId, id: ClientId, effects: Effects) -> bool;
+});
 
-#[async_trait]
-impl StoreHealth for FailingStore {
-    async fn ping(&self) -> StoreResult<()> {
-        self.inner()?.health.ping().await
-    }
+forward!(audit: AuditTrail {
+    append(entries: &[AuditEntry]) -> ();
+    find_entries(
+        tenant: TenantId,
+        filter: &AuditFilter,
+        before: Option<AuditId>,
+        limit: u32
+    ) -> Vec<AuditEntry>;
+    unlinked(limit: u32) -> Unlinked;
+    link(after: i64, links: &[AuditLink]) -> bool;
+    read_chain(after: i64, limit: u32) -> Vec<(AuditLink, Option<AuditEntry>)>;
+    find_strays(after: Option<AuditId>, limit: u32) -> Vec<AuditId>;
+});
 
-    async fn time(&self) -> StoreResult<Option<Timestamp>> {
-        self.inner()?.health.time().await
-    }
-}
+forward!(health: StoreHealth {
+    ping() -> ();
+    time() -> Option<Timestamp>;
+});

@@ -3,19 +3,26 @@
 //! **Invariant:** one lock around everything, held for one step and never across an `await`; so each port method is
 //! atomic by construction.
 
+mod audit;
 mod blacklist;
 mod failing;
 mod keys;
+mod roles;
+mod services;
 mod sessions;
 mod users;
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
 pub use failing::{FailingStore, OffSwitch};
+use maestro_auth_domain::{ClientId, SecretHash, Service, TenantId};
 use maestro_auth_ports::{SigningKeyRecord, StoreError, StoreHealth, StoreResult};
 
+use audit::Trail;
 use blacklist::Blacklist;
+use roles::Catalogue;
 use sessions::Sessions;
 use users::Users;
 
@@ -31,6 +38,10 @@ struct State {
     sessions: Sessions,
     blacklist: Blacklist,
     keys: Vec<SigningKeyRecord>,
+    /// Those that somebody has changed.
+    catalogues: HashMap<TenantId, Catalogue>,
+    services: BTreeMap<ClientId, (Service, SecretHash)>,
+    audit: Trail,
 }
 
 impl MemoryStore {

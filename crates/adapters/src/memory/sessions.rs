@@ -2,11 +2,12 @@ use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use maestro_auth_domain::{
-    BlacklistEntry, NewSession, PasswordHash, PasswordVersion, RefreshCounter, RefreshPolicy, RefreshVerdict,
-    RevocationTime, Revoked, Session, SessionId, Timestamp, TokenId, User, UserId,
+    BlacklistEntry, Generation, KeyId, NewSession, PasswordHash, PasswordVersion, RefreshCounter,
+    RefreshPolicy, RefreshVerdict, RevocationTime, Revoked, Session, SessionId, TenantId, Timestamp, TokenId,
+    User, UserId,
 };
 use maestro_auth_ports::{
-    OpenOutcome, Principal, RevokeAllOutcome, RotateOutcome, SessionRepository, StoreResult,
+    Effects, OpenOutcome, Principal, RevokeAllOutcome, RotateOutcome, SessionRepository, StoreResult,
 };
 
 use super::{MemoryStore, State};
@@ -22,6 +23,11 @@ impl Sessions {
     pub(super) fn insert(&mut self, session: Session) {
         self.by_end.insert((session.expires_at, session.id));
         self.by_id.insert(session.id, session);
+    }
+
+    pub(super) fn delete_of(&mut self, user: UserId) {
+        self.by_id.retain(|_, session| session.user != user);
+        self.by_end.retain(|(_, id)| self.by_id.contains_key(id));
     }
 
     fn forget_first_ended(&mut self, before: Timestamp) -> bool {
@@ -42,34 +48,34 @@ impl State {
         Some(Principal { user: user.clone(), session: session.clone() })
     }
 
-    /// Ends a session that has not been ended before.
-    fn revoke(&mut self, id: SessionId, when: RevocationTime) {
+    /// Ends a session that has not been ended before, and says whether it did.
+    fn revoke(&mut self, id: SessionId, when: RevocationTime) -> bool {
         let Some(session) = self.sessions.by_id.get_mut(&id).filter(|session| session.revoked_at.is_none())
         else {
-            return;
+            return false;
         };
         session.revoked_at = Some(when.at);
         if let Some(User { tenant, .. }) = self.users.get(session.user) {
             let entry = BlacklistEntry { tenant: *tenant, revoked: Revoked::Session(id), until: when.until };
             self.blacklist.add(entry);
         }
+        true
     }
 
-    /// Raises the generation of a user, and gives the user as it is then.
-    pub(super) fn raise_generation(&mut self, user: UserId, when: RevocationTime) -> Option<&mut User> {
+    /// Ends every session that the user has opened until now, and gives its generation as it is then.
+    pub(super) fn end_sessions(&mut self, user: UserId, when: RevocationTime) -> Option<Generation> {
         let user = self.users.get_mut(user)?;
         user.generation = user.generation.next();
-        let revoked = Revoked::User { user: user.id, min_generation: user.generation };
-        self.blacklist.add(BlacklistEntry { tenant: user.tenant, revoked, until: when.until });
-        Some(user)
-    }
-
-    /// Ends every session that the user has opened until now, and gives the user as it is then.
-    pub(super) fn end_sessions(&mut self, user: UserId, when: RevocationTime) -> Option<&mut User> {
-        let user = self.raise_generation(user, when)?;
         user.session_floor = user.generation;
-        Some(user)
+        self.blacklist.add(below(user, user.generation, when));
+        Some(user.generation)
     }
+}
+
+/// The entry that refuses the tokens of the user below `min_generation`.
+pub(super) fn below(user: &User, min_generation: Generation, when: RevocationTime) -> BlacklistEntry {
+    let revoked = Revoked::User { user: user.id, min_generation };
+    BlacklistEntry { tenant: user.tenant, revoked, until: when.until }
 }
 
 #[async_trait]
@@ -80,6 +86,7 @@ impl SessionRepository for MemoryStore {
         verified: PasswordVersion,
         upgrade: Option<PasswordHash>,
         session: NewSession,
+        effects: Effects,
     ) -> StoreResult<OpenOutcome> {
         let state = &mut *self.state()?;
         let Some(user) = state.users.log_in(user, verified, upgrade, session.created_at) else {
@@ -87,22 +94,36 @@ impl SessionRepository for MemoryStore {
         };
         let opened = Principal { user: user.clone(), session: session.open_for(user) };
         state.sessions.insert(opened.session.clone());
+        state.audit.add(effects.audit);
         Ok(OpenOutcome::Opened(opened))
     }
 
-    async fn find_principal(&self, session: SessionId, token: TokenId) -> StoreResult<Option<Principal>> {
+    async fn find_principal(
+        &self,
+        session: SessionId,
+        token: TokenId,
+        key: KeyId,
+    ) -> StoreResult<Option<Principal>> {
         let state = self.state()?;
-        Ok(if state.blacklist.contains_token(token) { None } else { state.principal(session) })
+        let mut refused_by = [Revoked::Token(token), Revoked::Key(key)].into_iter();
+        let is_refused = refused_by.any(|one| state.blacklist.contains(one));
+        Ok(if is_refused { None } else { state.principal(session) })
     }
 
     async fn rotate(
         &self,
         session: SessionId,
         presented: RefreshCounter,
+        key: KeyId,
         policy: RefreshPolicy,
         when: RevocationTime,
+        on_reuse: Effects,
     ) -> StoreResult<RotateOutcome> {
         let mut state = self.state()?;
+        // Before anything else: what a revoked key has signed tells nothing true about any session.
+        if !state.has_key(key) {
+            return Ok(RotateOutcome::KeyRevoked);
+        }
         let Some(mut principal) = state.principal(session) else { return Ok(RotateOutcome::Unknown) };
         Ok(match principal.session.judge(&principal.user, presented, &policy, when.at) {
             RefreshVerdict::Rotate => {
@@ -113,6 +134,7 @@ impl SessionRepository for MemoryStore {
             RefreshVerdict::Replay => RotateOutcome::Replayed(principal),
             RefreshVerdict::Reuse => {
                 state.revoke(session, when);
+                state.audit.add(on_reuse.audit);
                 RotateOutcome::Reused(principal.user.id)
             }
             RefreshVerdict::Ended => RotateOutcome::Ended,
@@ -120,20 +142,60 @@ impl SessionRepository for MemoryStore {
         })
     }
 
-    async fn revoke(&self, session: SessionId, when: RevocationTime) -> StoreResult<()> {
-        self.state()?.revoke(session, when);
+    async fn revoke(&self, session: SessionId, when: RevocationTime, effects: Effects) -> StoreResult<()> {
+        let mut state = self.state()?;
+        if state.revoke(session, when) {
+            state.audit.add(effects.audit);
+        }
         Ok(())
     }
 
-    async fn revoke_all(&self, by: SessionId, when: RevocationTime) -> StoreResult<RevokeAllOutcome> {
+    async fn revoke_all(
+        &self,
+        by: SessionId,
+        when: RevocationTime,
+        effects: Effects,
+    ) -> StoreResult<RevokeAllOutcome> {
         let mut state = self.state()?;
         if let Some(Principal { user, session }) = state.principal(by)
             && session.is_live(&user, when.at)
-            && let Some(user) = state.end_sessions(user.id, when)
+            && let Some(generation) = state.end_sessions(user.id, when)
         {
-            return Ok(RevokeAllOutcome::Revoked(user.generation));
+            state.audit.add(effects.audit);
+            return Ok(RevokeAllOutcome::Revoked(generation));
         }
         Ok(RevokeAllOutcome::Powerless)
+    }
+
+    async fn revoke_all_of(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        when: RevocationTime,
+        effects: Effects,
+    ) -> StoreResult<Option<Generation>> {
+        let mut state = self.state()?;
+        if state.users.get(user).is_none_or(|user| user.tenant != tenant) {
+            return Ok(None);
+        }
+        state.audit.add(effects.audit);
+        Ok(state.end_sessions(user, when))
+    }
+
+    async fn revoke_token(
+        &self,
+        tenant: TenantId,
+        token: TokenId,
+        when: RevocationTime,
+        effects: Effects,
+    ) -> StoreResult<()> {
+        let state = &mut *self.state()?;
+        let revoked = Revoked::Token(token);
+        if !state.blacklist.contains(revoked) {
+            state.blacklist.add(BlacklistEntry { tenant, revoked, until: when.until });
+            state.audit.add(effects.audit);
+        }
+        Ok(())
     }
 
     async fn forget_expired(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {

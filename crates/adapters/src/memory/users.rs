@@ -3,15 +3,16 @@ use std::ops::Bound;
 
 use async_trait::async_trait;
 use maestro_auth_domain::{
-    Email, HashScheme, NewSession, NewUser, PasswordHash, PasswordVersion, RevocationTime, RoleName, Roles,
-    TenantId, Timestamp, User, UserId,
+    CatalogueRevision, Email, HashScheme, NewSession, NewUser, PasswordHash, PasswordVersion, RevocationTime,
+    RoleName, TenantId, Timestamp, User, UserChange, UserFilter, UserId,
 };
 use maestro_auth_ports::{
-    CreateOutcome, Credentials, FirstAdminOutcome, RegisterOutcome, SetActiveOutcome, SetPasswordOutcome,
-    SetRolesOutcome, StoreResult, UserRepository,
+    CreateOutcome, Credentials, DeleteOutcome, Effects, FirstAdminOutcome, RegisterOutcome,
+    SetPasswordOutcome, StoreResult, UpdateOutcome, UserPage, UserRepository,
 };
 
 use super::MemoryStore;
+use super::sessions::below;
 
 /// All users, and what finds them without a search.
 #[derive(Default)]
@@ -64,12 +65,14 @@ impl Users {
         self.tenants.get(&tenant)
     }
 
-    /// Stores the user under its address, unless that is taken.
-    fn insert(&mut self, new: NewUser) -> Option<&mut User> {
+    /// Whether a user of its tenant has the address already.
+    fn is_taken(&self, tenant: TenantId, email: &Email) -> bool {
+        self.tenant(tenant).is_some_and(|tenant| tenant.by_address.contains_key(email.canonical()))
+    }
+
+    /// Stores a user whose address is not taken.
+    fn insert(&mut self, new: NewUser) -> &mut User {
         let tenant = self.tenants.entry(new.tenant).or_default();
-        if tenant.by_address.contains_key(new.email.canonical()) {
-            return None;
-        }
         tenant.by_address.insert(new.email.canonical().to_owned(), new.id);
         tenant.in_order.insert(new.id);
         if new.roles.contains(&RoleName::admin()) {
@@ -82,29 +85,50 @@ impl Users {
             user: new.into_user(),
         };
         let stored = self.by_id.entry(credentials.user.id).insert_entry(credentials);
-        Some(&mut stored.into_mut().user)
+        &mut stored.into_mut().user
+    }
+
+    /// Whether anybody of the tenant has the role, active or not.
+    pub(super) fn hold(&self, tenant: TenantId, role: &RoleName) -> bool {
+        let mut ids = self.tenant(tenant).into_iter().flat_map(|tenant| &tenant.in_order);
+        ids.any(|id| self.get(*id).is_some_and(|user| user.roles.contains(role)))
     }
 
     fn is_last_active_admin(&self, user: &User) -> bool {
         let Some(tenant) = self.tenant(user.tenant) else { return false };
         let is_active = |id: &UserId| self.get(*id).is_some_and(|admin| admin.is_active);
-        tenant.admins.contains(&user.id)
-            && !tenant.admins.iter().any(|other| *other != user.id && is_active(other))
+        user.is_active_admin() && !tenant.admins.iter().any(|other| *other != user.id && is_active(other))
     }
 
-    /// Gives the user other roles, and gives the user as it is then.
-    fn replace_roles(&mut self, user: UserId, roles: Roles) -> Option<&User> {
-        let user = &mut self.by_id.get_mut(&user)?.user;
+    /// Stores a user who is there already as it is now.
+    fn replace(&mut self, user: User) {
+        let Some(credentials) = self.by_id.get_mut(&user.id) else { return };
         let admins = &mut self.tenants.entry(user.tenant).or_default().admins;
-        if roles.contains(&RoleName::admin()) {
+        if user.roles.contains(&RoleName::admin()) {
             admins.insert(user.id);
         } else {
             admins.remove(&user.id);
         }
-        user.roles = roles;
-        Some(user)
+        credentials.user = user;
     }
 
+    fn delete(&mut self, user: UserId) {
+        let Some(Credentials { user, password_hash, .. }) = self.by_id.remove(&user) else { return };
+        let tenant = self.tenants.entry(user.tenant).or_default();
+        tenant.by_address.remove(user.email.canonical());
+        tenant.in_order.remove(&user.id);
+        tenant.admins.remove(&user.id);
+        self.uncount_cost(bcrypt_cost(&password_hash));
+    }
+
+    fn set_password(&mut self, user: UserId, hash: PasswordHash) {
+        if let Some(credentials) = self.by_id.get_mut(&user) {
+            credentials.password_version = credentials.password_version.next();
+            self.replace_hash(user, hash);
+        }
+    }
+
+    /// Replaces the hash of a password that stays the same, or of one that has just been counted.
     fn replace_hash(&mut self, user: UserId, hash: PasswordHash) {
         let Some(credentials) = self.by_id.get_mut(&user) else { return };
         let new_cost = bcrypt_cost(&hash);
@@ -141,28 +165,59 @@ fn bcrypt_cost(hash: &PasswordHash) -> Option<u32> {
 
 #[async_trait]
 impl UserRepository for MemoryStore {
-    async fn register(&self, user: NewUser, session: NewSession) -> StoreResult<RegisterOutcome> {
+    async fn register(
+        &self,
+        user: NewUser,
+        session: NewSession,
+        checked: CatalogueRevision,
+        effects: Effects,
+    ) -> StoreResult<RegisterOutcome> {
         let state = &mut *self.state()?;
-        let Some(user) = state.users.insert(user) else { return Ok(RegisterOutcome::EmailTaken) };
+        if state.users.is_taken(user.tenant, &user.email) {
+            return Ok(RegisterOutcome::EmailTaken);
+        }
+        if state.revision(user.tenant) != checked {
+            return Ok(RegisterOutcome::Overtaken);
+        }
+        let user = state.users.insert(user);
         user.last_login_at = Some(session.created_at);
         let session = session.open_for(user);
         state.sessions.insert(session.clone());
+        state.audit.add(effects.audit);
         Ok(RegisterOutcome::Registered(user.clone(), session))
     }
 
-    async fn create(&self, user: NewUser) -> StoreResult<CreateOutcome> {
-        let users = &mut self.state()?.users;
-        let created = users.insert(user).cloned();
-        Ok(created.map_or(CreateOutcome::EmailTaken, CreateOutcome::Created))
+    async fn create(
+        &self,
+        user: NewUser,
+        checked: CatalogueRevision,
+        effects: Effects,
+    ) -> StoreResult<CreateOutcome> {
+        let state = &mut *self.state()?;
+        if state.users.is_taken(user.tenant, &user.email) {
+            return Ok(CreateOutcome::EmailTaken);
+        }
+        if state.revision(user.tenant) != checked {
+            return Ok(CreateOutcome::Overtaken);
+        }
+        state.audit.add(effects.audit);
+        Ok(CreateOutcome::Created(state.users.insert(user).clone()))
     }
 
-    async fn create_first_admin(&self, admin: NewUser) -> StoreResult<FirstAdminOutcome> {
-        let mut state = self.state()?;
+    async fn create_first_admin(&self, admin: NewUser, effects: Effects) -> StoreResult<FirstAdminOutcome> {
+        let state = &mut *self.state()?;
         if state.users.tenant(admin.tenant).is_some_and(|tenant| !tenant.admins.is_empty()) {
             return Ok(FirstAdminOutcome::AdminExists);
         }
-        let created = state.users.insert(admin).cloned();
-        Ok(created.map_or(FirstAdminOutcome::EmailTaken, FirstAdminOutcome::Created))
+        if state.users.is_taken(admin.tenant, &admin.email) {
+            return Ok(FirstAdminOutcome::EmailTaken);
+        }
+        state.audit.add(effects.audit);
+        Ok(FirstAdminOutcome::Created(state.users.insert(admin).clone()))
+    }
+
+    async fn find(&self, tenant: TenantId, user: UserId) -> StoreResult<Option<User>> {
+        Ok(self.state()?.users.get(user).filter(|user| user.tenant == tenant).cloned())
     }
 
     async fn find_credentials(&self, tenant: TenantId, email: &Email) -> StoreResult<Option<Credentials>> {
@@ -171,12 +226,70 @@ impl UserRepository for MemoryStore {
         Ok(id.and_then(|id| users.by_id.get(id)).cloned())
     }
 
-    async fn list(&self, tenant: TenantId, after: Option<UserId>, limit: u32) -> StoreResult<Vec<User>> {
+    async fn list(
+        &self,
+        tenant: TenantId,
+        filter: &UserFilter,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> StoreResult<UserPage> {
         let users = &self.state()?.users;
-        let Some(tenant) = users.tenant(tenant) else { return Ok(Vec::new()) };
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let page = tenant.in_order.range((start, Bound::Unbounded)).take(limit as usize);
-        Ok(page.filter_map(|id| users.get(*id)).cloned().collect())
+        let later = users.tenant(tenant).into_iter().flat_map(|tenant| {
+            tenant.in_order.range((start, Bound::Unbounded)).take(UserPage::LOOKED_AT as usize)
+        });
+        let looked_at = later.filter_map(|id| users.get(*id)).cloned().collect();
+        Ok(UserPage::of(looked_at, filter, limit))
+    }
+
+    async fn update(
+        &self,
+        seen: &User,
+        change: UserChange,
+        checked: Option<CatalogueRevision>,
+        when: RevocationTime,
+        effects: Effects,
+    ) -> StoreResult<UpdateOutcome> {
+        let state = &mut *self.state()?;
+        let Some(before) = state.users.get(seen.id) else { return Ok(UpdateOutcome::Unknown) };
+        let is_checked = checked.is_none_or(|checked| checked == state.revision(before.tenant));
+        if !before.is_as(seen) || !is_checked {
+            return Ok(UpdateOutcome::Overtaken);
+        }
+        let after = before.changed(&change);
+        if after == *before {
+            return Ok(UpdateOutcome::Done(after));
+        }
+        if before.stops_administrating(&after) && state.users.is_last_active_admin(before) {
+            return Ok(UpdateOutcome::LastAdmin);
+        }
+        if after.generation != before.generation {
+            state.blacklist.add(below(&after, after.generation, when));
+        }
+        state.users.replace(after.clone());
+        state.audit.add(effects.audit);
+        Ok(UpdateOutcome::Done(after))
+    }
+
+    async fn delete(
+        &self,
+        seen: &User,
+        when: RevocationTime,
+        effects: Effects,
+    ) -> StoreResult<DeleteOutcome> {
+        let state = &mut *self.state()?;
+        let Some(before) = state.users.get(seen.id) else { return Ok(DeleteOutcome::Unknown) };
+        if !before.is_as(seen) {
+            return Ok(DeleteOutcome::Overtaken);
+        }
+        if state.users.is_last_active_admin(before) {
+            return Ok(DeleteOutcome::LastAdmin);
+        }
+        state.blacklist.add(below(seen, seen.generation.next(), when));
+        state.users.delete(seen.id);
+        state.sessions.delete_of(seen.id);
+        state.audit.add(effects.audit);
+        Ok(DeleteOutcome::Deleted(seen.generation))
     }
 
     async fn set_password(
@@ -184,56 +297,15 @@ impl UserRepository for MemoryStore {
         user: UserId,
         hash: PasswordHash,
         when: RevocationTime,
+        effects: Effects,
     ) -> StoreResult<SetPasswordOutcome> {
-        let mut state = self.state()?;
-        if let Some(credentials) = state.users.by_id.get_mut(&user) {
-            credentials.password_version = credentials.password_version.next();
-            state.users.replace_hash(user, hash);
-        }
-        Ok(match state.end_sessions(user, when) {
-            Some(user) => SetPasswordOutcome::Changed(user.generation),
-            None => SetPasswordOutcome::Unknown,
-        })
-    }
-
-    async fn set_active(
-        &self,
-        user: UserId,
-        active: bool,
-        when: RevocationTime,
-    ) -> StoreResult<SetActiveOutcome> {
-        let mut state = self.state()?;
-        let Some(before) = state.users.get(user) else { return Ok(SetActiveOutcome::Unknown) };
-        if before.is_active == active {
-            return Ok(SetActiveOutcome::Done(before.clone()));
-        }
-        if !active && state.users.is_last_active_admin(before) {
-            return Ok(SetActiveOutcome::LastAdmin);
-        }
-        let changed = if active { state.users.get_mut(user) } else { state.end_sessions(user, when) };
-        let Some(user) = changed else { return Ok(SetActiveOutcome::Unknown) };
-        user.is_active = active;
-        Ok(SetActiveOutcome::Done(user.clone()))
-    }
-
-    async fn set_roles(
-        &self,
-        user: UserId,
-        roles: Roles,
-        when: RevocationTime,
-    ) -> StoreResult<SetRolesOutcome> {
-        let mut state = self.state()?;
-        let Some(before) = state.users.get(user) else { return Ok(SetRolesOutcome::Unknown) };
-        if before.roles == roles {
-            return Ok(SetRolesOutcome::Done(before.clone()));
-        }
-        let is_demotion = !roles.contains(&RoleName::admin());
-        if is_demotion && before.is_active && state.users.is_last_active_admin(before) {
-            return Ok(SetRolesOutcome::LastAdmin);
-        }
-        state.raise_generation(user, when);
-        let changed = state.users.replace_roles(user, roles).cloned();
-        Ok(changed.map_or(SetRolesOutcome::Unknown, SetRolesOutcome::Done))
+        let state = &mut *self.state()?;
+        let Some(generation) = state.end_sessions(user, when) else {
+            return Ok(SetPasswordOutcome::Unknown);
+        };
+        state.users.set_password(user, hash);
+        state.audit.add(effects.audit);
+        Ok(SetPasswordOutcome::Changed(generation))
     }
 
     async fn highest_bcrypt_cost(&self) -> StoreResult<Option<u32>> {

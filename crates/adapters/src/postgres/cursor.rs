@@ -56,7 +56,7 @@ macro_rules! read {
              (SELECT oid FROM pg_database WHERE datname = current_database()), 'revocations'::regclass::oid, \
              extract(epoch FROM pg_stat_get_bgwriter_stat_reset_time())) AS history) \
              SELECT now.snapshot, now.history, entry.xid, entry.position, entry.tenant_id, \
-             entry.kind::bigint AS kind, entry.subject, entry.min_generation, entry.until \
+             entry.kind::bigint AS kind, entry.subject, entry.min_generation, entry.until, entry.key_id \
              FROM now LEFT JOIN (",
             $source,
             ") AS entry ON TRUE ORDER BY entry.xid, entry.position"

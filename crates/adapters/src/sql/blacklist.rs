@@ -10,32 +10,42 @@ use super::rows::Columns;
 use super::statement::{Statement, Values};
 use super::store::{SqlStore, last};
 
-/// Blacklists the session in `sessions` until `$2`.
-macro_rules! blacklist_session {
+/// Blacklists the token `$14` of the tenant `$16` until `$15`, once: in the words of the index `revocations_tokens`.
+macro_rules! blacklist_token {
     () => {
-        "INSERT INTO revocations (tenant_id, kind, subject, until) \
-         SELECT sessions.tenant_id, 2, sessions.id, $2 FROM sessions"
+        "INSERT INTO revocations (tenant_id, kind, subject, until) SELECT $16, 1, $14, $15 \
+         WHERE NOT EXISTS (SELECT 1 FROM revocations WHERE kind = 1 AND subject = $14)"
     };
 }
 
-/// Blacklists the tokens below the present generation of the user in `users` until `$2`.
+/// Blacklists the session in `sessions` until `$15`.
+macro_rules! blacklist_session {
+    () => {
+        "INSERT INTO revocations (tenant_id, kind, subject, until) \
+         SELECT sessions.tenant_id, 2, sessions.id, $15 FROM sessions"
+    };
+}
+
+/// Blacklists the tokens below the present generation of the user in `users` until `$15`.
 macro_rules! blacklist_user {
     () => {
         "INSERT INTO revocations (tenant_id, kind, subject, min_generation, until) \
-         SELECT users.tenant_id, 3, users.id, users.generation, $2 FROM users"
+         SELECT users.tenant_id, 3, users.id, users.generation, $15 FROM users"
     };
 }
-pub(crate) use {blacklist_session, blacklist_user};
+pub(crate) use {blacklist_session, blacklist_token, blacklist_user};
 
 /// What `kind` says the subject of an entry is.
 pub(crate) mod kind {
     pub(crate) const TOKEN: i64 = 1;
     pub(crate) const SESSION: i64 = 2;
     pub(crate) const USER: i64 = 3;
+    pub(crate) const KEY: i64 = 4;
+    pub(crate) const ROLE_DEFINITIONS: i64 = 5;
 }
 
-const ADD: &str =
-    "INSERT INTO revocations (tenant_id, kind, subject, min_generation, until) VALUES ($1, $2, $3, $4, $5)";
+const ADD: &str = "INSERT INTO revocations (tenant_id, kind, subject, min_generation, until, key_id) \
+     VALUES ($1, $2, $3, $4, $5, $6)";
 
 /// Where a reader of the log stands, in a database's own terms. The default is before the beginning.
 pub trait LogCursor: Default + Send + Sync {
@@ -99,12 +109,17 @@ impl<D: Dialect> SqlStore<D> {
     }
 }
 
-/// The parameters of [`ADD`].
+/// The parameters of [`ADD`]. What is no single token, session or user has the tenant for a subject.
 fn entry_values(entry: &BlacklistEntry) -> Values {
-    let (kind, subject, min_generation) = match entry.revoked {
-        Revoked::Token(token) => (kind::TOKEN, token.as_uuid(), None),
-        Revoked::Session(session) => (kind::SESSION, session.as_uuid(), None),
-        Revoked::User { user, min_generation } => (kind::USER, user.as_uuid(), Some(min_generation.number())),
+    let tenant = entry.tenant.as_uuid();
+    let (kind, subject, min_generation, key) = match entry.revoked {
+        Revoked::Token(token) => (kind::TOKEN, token.as_uuid(), None, None),
+        Revoked::Session(session) => (kind::SESSION, session.as_uuid(), None, None),
+        Revoked::User { user, min_generation } => {
+            (kind::USER, user.as_uuid(), Some(min_generation.number()), None)
+        }
+        Revoked::Key(key) => (kind::KEY, tenant, None, Some(key)),
+        Revoked::RoleDefinitions => (kind::ROLE_DEFINITIONS, tenant, None, None),
     };
-    Values::default().bind(entry.tenant).bind(kind).bind(subject).bind(min_generation).bind(entry.until)
+    Values::default().bind(tenant).bind(kind).bind(subject).bind(min_generation).bind(entry.until).bind(key)
 }

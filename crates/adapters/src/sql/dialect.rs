@@ -23,43 +23,73 @@ pub trait Dialect: sqlx::Database<Row: Columns, Connection: Migrate> {
     /// Lifts the time limits of a connection that is going to migrate.
     const TAKE_TIME: Option<&'static str>;
 
-    /// Stores a user (`$1` to `$14`) and its first session (`$15` to `$20`) unless the address is taken. The last
-    /// statement gives a row when it did.
-    const REGISTER: &'static [&'static str];
-    /// Opens the session `$4` to `$7` for the user `$1` while it is active and has the password version `$2`, and
-    /// replaces its hash by `$3` if that is given. The first statement gives the user when it did.
-    const OPEN_SESSION: &'static [&'static str];
     /// Spends the counter `$2` of the live session `$1` at the time `$3` for the next, if the counter was bought after
-    /// `$4`. The first statement gives a row when it did, and the last one the principal.
+    /// `$4` and the key `$5` is there. The first statement gives a row when it did, and the last one the principal.
     const ROTATE: &'static [&'static str];
+    /// Adds the links `$2` to the chain if its last position is `$1`, and takes their entries from the queue. The last statement
+    /// gives a row when it did.
+    const LINK: &'static [&'static str];
 
-    /// Ends the session `$1` at the time `$3` if it has not ended, with the counter `$4` if that is given, and blacklists
-    /// it until `$2`. The last statement gives a row when it did.
-    const END_SESSION: &'static [&'static str];
-    /// Ends every session of the user whose session `$1` is live at the time `$3`, and blacklists its tokens until `$2`.
-    /// The last statement gives `min_generation` when it did.
-    const END_ALL_SESSIONS: &'static [&'static str];
-    /// Gives the user `$1` the hash `$3`, ends its sessions, and blacklists its tokens until `$2`. The last statement gives
-    /// `min_generation` when it did.
+    // Each of the following steps leaves the entry `$1` to `$13` in the audit trail when it does something, and then its first
+    // statement gives a row. Where `$15` is a time, it is until when the blacklist keeps what the step adds to it.
+
+    /// Stores the user `$14` to `$27` while the catalogue is at the revision `$28`, unless the address is taken.
+    const CREATE: &'static [&'static str];
+    /// The same with the first session of the user, `$29` to `$34`.
+    const REGISTER: &'static [&'static str];
+    /// Stores the user `$14` to `$27` unless the address is taken or the tenant has an admin.
+    const CREATE_FIRST_ADMIN: &'static [&'static str];
+    /// Makes the user `$14`, who must be as seen in `$16` to `$23`, what `$25` to `$29` say, while the catalogue is at the
+    /// revision `$30` or that is not given; with `$24` only if the tenant has another active admin. Blacklists its tokens if
+    /// they are outdated.
+    const UPDATE_USER: &'static [&'static str];
+    /// Deletes the user `$14`, who must be as seen in `$16` to `$23`; with `$24` only if the tenant has another active admin.
+    const DELETE_USER: &'static [&'static str];
+    /// Gives the user `$14` the hash `$16`, and ends its sessions. Gives its `generation`.
     const REPLACE_PASSWORD: &'static [&'static str];
-    /// Deactivates the user `$1` unless it is inactive or the last active admin, ends its sessions, and blacklists its
-    /// tokens until `$2`.
-    const DEACTIVATE: &'static [&'static str];
-    /// Gives the user `$1` the roles `$3` unless it has them or is the last active admin, who must stay one, and
-    /// blacklists its tokens until `$2`.
-    const REPLACE_ROLES: &'static [&'static str];
+
+    /// Opens the session `$17` to `$20` for the user `$14` while it is active and has the password version `$15`, and
+    /// replaces its hash by `$16` if that is given. Gives the user.
+    const OPEN_SESSION: &'static [&'static str];
+    /// Ends the session `$14` at the time `$16` if it has not ended, with the counter `$17` if that is given.
+    const END_SESSION: &'static [&'static str];
+    /// Ends every session of the user whose session `$14` is live at the time `$16`. Gives the `generation` of the user.
+    const END_ALL_SESSIONS: &'static [&'static str];
+    /// Ends every session of the user `$14` of the tenant `$16`. Gives the `generation` of the user.
+    const END_ALL_SESSIONS_OF: &'static [&'static str];
+    /// Blacklists the token `$14` of the tenant `$16`, unless it is blacklisted.
+    const REVOKE_TOKEN: &'static [&'static str];
+    /// Deletes the key `$14`, and blacklists it in the name of the tenant `$16`.
+    const REVOKE_KEY: &'static [&'static str];
+
+    /// Stores the role `$17` to `$20` of the tenant `$14`, whose catalogue must be at the revision `$16`. Gives the next
+    /// `catalogue_revision`, as all changes of a catalogue do.
+    const PUT_ROLE: &'static [&'static str];
+    /// Deletes the role `$17` unless somebody has it.
+    const DELETE_ROLE: &'static [&'static str];
+    /// Stores the permission `$17`, `$18`.
+    const PUT_PERMISSION: &'static [&'static str];
+    /// Deletes the permission `$17`.
+    const DELETE_PERMISSION: &'static [&'static str];
+
+    /// Stores the service `$14` to `$19` while the catalogue is at the revision `$20`, unless the name is taken.
+    const CREATE_SERVICE: &'static [&'static str];
+    /// Deletes the service `$14` of the tenant `$15`.
+    const DELETE_SERVICE: &'static [&'static str];
+
     /// Forgets at most `$2` entries of the blacklist that ended before `$1`, and gives a row for each.
     const FORGET_ENTRIES: &'static str;
 
     /// Gives the time by the database's own clock as `now`, in microseconds; `None` when that is this machine's clock.
     const TIME: Option<&'static str>;
 
-    /// Lets one transaction after the other change the admins of the tenant `$1`; `None` when transactions never overlap.
+    /// Lets one transaction after the other change the admins or the catalogue of the tenant `$1`; `None` when transactions never
+    /// overlap.
     const LOCK_TENANT: Option<&'static str>;
-    /// The same, by a user `$1` of the tenant.
-    const LOCK_TENANT_OF_USER: Option<&'static str>;
     /// Lets one transaction after the other change the signing keys.
     const LOCK_SIGNING_KEYS: Option<&'static str>;
+    /// Lets one transaction after the other do what they agree to call `$1`.
+    const LOCK_BY_NAME: Option<&'static str>;
 
     /// Runs one statement and gives its rows.
     fn fetch(

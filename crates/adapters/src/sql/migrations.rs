@@ -24,7 +24,8 @@ impl EmbeddedMigration {
 macro_rules! embedded_migrations {
     ($dialect:literal) => {
         $crate::sql::embedded_migrations! { $dialect:
-            1 "0001" "users", 2 "0002" "sessions", 3 "0003" "signing_keys", 4 "0004" "revocations"
+            1 "0001" "users", 2 "0002" "sessions", 3 "0003" "signing_keys", 4 "0004" "revocations",
+            5 "0005" "roles_services_audit"
         }
     };
     ($dialect:literal: $($version:literal $number:literal $name:literal),*) => {

@@ -1,6 +1,8 @@
 use maestro_auth_domain::{
-    BlacklistEntry, DisplayName, Email, Generation, PasswordHash, PasswordVersion, RefreshCounter, Revoked,
-    RoleName, Roles, Session, SessionId, TenantId, Timestamp, TokenId, User, UserId,
+    Action, Actor, AuditEntry, AuditId, AuditLink, BlacklistEntry, CatalogueRevision, ClientId, Description,
+    DisplayName, Email, Generation, KeyId, Origin, Outcome, PasswordHash, PasswordVersion, PermissionName,
+    Permissions, RefreshCounter, Revoked, RoleDefinition, RoleName, Roles, SecretHash, Service, Session,
+    SessionId, Subject, TenantId, Timestamp, TokenId, User, UserId,
 };
 use maestro_auth_ports::{
     Algorithm, Credentials, Principal, PublicKey, SigningKeyRecord, StoreError, StoreResult,
@@ -31,16 +33,37 @@ macro_rules! principal_columns {
     };
 }
 
-pub(crate) use {principal_columns, user_columns};
+/// The columns that [`audit_entry`] reads, from the table `audit_entries`.
+macro_rules! audit_columns {
+    () => {
+        "audit_entries.id AS audit_id, audit_entries.tenant_id, audit_entries.at, audit_entries.action, \
+         audit_entries.outcome, audit_entries.actor, audit_entries.subject, audit_entries.address, \
+         audit_entries.user_agent, audit_entries.request_id, audit_entries.details"
+    };
+}
+
+pub(crate) use {audit_columns, principal_columns, user_columns};
 
 /// A row of which columns are taken by name.
 pub trait Columns:
-    Column<Uuid> + Column<String> + Column<i64> + Column<Option<i64>> + Column<bool> + Column<Vec<u8>>
+    Column<Uuid>
+    + Column<String>
+    + Column<Option<String>>
+    + Column<i64>
+    + Column<Option<i64>>
+    + Column<bool>
+    + Column<Vec<u8>>
 {
 }
 
 impl<R> Columns for R where
-    R: Column<Uuid> + Column<String> + Column<i64> + Column<Option<i64>> + Column<bool> + Column<Vec<u8>>
+    R: Column<Uuid>
+        + Column<String>
+        + Column<Option<String>>
+        + Column<i64>
+        + Column<Option<i64>>
+        + Column<bool>
+        + Column<Vec<u8>>
 {
 }
 
@@ -65,6 +88,12 @@ const USERS: &str = "users";
 const SESSIONS: &str = "sessions";
 const REVOCATIONS: &str = "revocations";
 const SIGNING_KEYS: &str = "signing_keys";
+const TENANTS: &str = "tenants";
+const ROLES: &str = "roles";
+const PERMISSIONS: &str = "permissions";
+const SERVICES: &str = "services";
+const AUDIT_ENTRIES: &str = "audit_entries";
+const AUDIT_LINKS: &str = "audit_links";
 
 pub(crate) fn user(row: &impl Columns) -> StoreResult<User> {
     Ok(User {
@@ -120,22 +149,33 @@ pub(crate) fn blacklist_entry(row: &impl Columns) -> StoreResult<BlacklistEntry>
             kind::USER => {
                 Revoked::User { user: UserId::from_uuid(subject), min_generation: min_generation(row)? }
             }
+            kind::KEY => {
+                let key: String = row.get(REVOCATIONS, "key_id")?;
+                Revoked::Key(key_id(&key, REVOCATIONS, "key_id")?)
+            }
+            kind::ROLE_DEFINITIONS => Revoked::RoleDefinitions,
             _ => return Err(StoreError::Corrupt { table: REVOCATIONS, column: "kind" }),
         },
         until: Timestamp::from_unix_micros(row.get(REVOCATIONS, "until")?),
     })
 }
 
+/// The generation of a user after a step.
+pub(crate) fn generation(row: &impl Columns) -> StoreResult<Generation> {
+    Ok(Generation::from_number(row.get(USERS, "generation")?))
+}
+
 /// The lowest generation that an entry leaves to a user.
-pub(crate) fn min_generation(row: &impl Columns) -> StoreResult<Generation> {
+fn min_generation(row: &impl Columns) -> StoreResult<Generation> {
     Ok(Generation::from_number(row.get(REVOCATIONS, "min_generation")?))
 }
 
 pub(crate) fn signing_key(row: &impl Columns) -> StoreResult<SigningKeyRecord> {
+    let kid: String = row.get(SIGNING_KEYS, "kid")?;
     let algorithm: String = row.get(SIGNING_KEYS, "algorithm")?;
     Ok(SigningKeyRecord {
         public: PublicKey {
-            kid: row.get(SIGNING_KEYS, "kid")?,
+            kid: key_id(&kid, SIGNING_KEYS, "kid")?,
             algorithm: Algorithm::from_name(&algorithm)
                 .ok_or(StoreError::Corrupt { table: SIGNING_KEYS, column: "algorithm" })?,
             jwk: row.get(SIGNING_KEYS, "jwk")?,
@@ -144,6 +184,101 @@ pub(crate) fn signing_key(row: &impl Columns) -> StoreResult<SigningKeyRecord> {
             retires_at: maybe_time(row.get(SIGNING_KEYS, "retires_at")?),
         },
         sealed_private_key: row.get(SIGNING_KEYS, "sealed_private_key")?,
+    })
+}
+
+/// Whether the key that a token was signed with is still there.
+pub(crate) fn has_key(row: &impl Columns) -> StoreResult<bool> {
+    row.get(SIGNING_KEYS, "has_key")
+}
+
+/// Whether a unique name or address belongs to something.
+pub(crate) fn is_taken(row: &impl Columns) -> StoreResult<bool> {
+    row.get("the answer", "is_taken")
+}
+
+pub(crate) fn catalogue_revision(row: &impl Columns) -> StoreResult<CatalogueRevision> {
+    Ok(CatalogueRevision::from_number(row.get(TENANTS, "catalogue_revision")?))
+}
+
+/// What a row of a stored catalogue holds.
+pub(crate) enum CataloguePart {
+    Role(RoleDefinition),
+    Permission(PermissionName, Description),
+}
+
+/// A role, or a permission, which has no `permissions`, or nothing.
+pub(crate) fn catalogue_part(row: &impl Columns) -> StoreResult<Option<CataloguePart>> {
+    let name: Option<String> = row.get(ROLES, "name")?;
+    let Some(name) = name else { return Ok(None) };
+    let description: String = row.get(ROLES, "description")?;
+    let description = Description::from_stored(description);
+    let permissions: Option<String> = row.get(ROLES, "permissions")?;
+    let Some(permissions) = permissions else {
+        return Ok(Some(CataloguePart::Permission(permission(&name, PERMISSIONS, "name")?, description)));
+    };
+    let inherits: String = row.get(ROLES, "inherits")?;
+    Ok(Some(CataloguePart::Role(RoleDefinition {
+        name: role(&name, ROLES, "name")?,
+        description,
+        permissions: permissions_in(&permissions, ROLES)?,
+        inherits: words(&inherits).map(|name| role(name, ROLES, "inherits")).collect::<StoreResult<_>>()?,
+    })))
+}
+
+pub(crate) fn service(row: &impl Columns) -> StoreResult<Service> {
+    let permissions: String = row.get(SERVICES, "permissions")?;
+    Ok(Service {
+        id: ClientId::from_uuid(row.get(SERVICES, "id")?),
+        tenant: TenantId::from_uuid(row.get(SERVICES, "tenant_id")?),
+        name: DisplayName::from_stored(row.get(SERVICES, "name")?),
+        permissions: permissions_in(&permissions, SERVICES)?,
+        created_at: Timestamp::from_unix_micros(row.get(SERVICES, "created_at")?),
+    })
+}
+
+pub(crate) fn secret_hash(row: &impl Columns) -> StoreResult<SecretHash> {
+    Ok(SecretHash(bytes(row, SERVICES, "secret_hash")?))
+}
+
+pub(crate) fn audit_entry(row: &impl Columns) -> StoreResult<AuditEntry> {
+    let text = |column| -> StoreResult<String> { row.get(AUDIT_ENTRIES, column) };
+    let maybe_text = |column| -> StoreResult<Option<String>> { row.get(AUDIT_ENTRIES, column) };
+    let corrupt = |column| StoreError::Corrupt { table: AUDIT_ENTRIES, column };
+    let subject = maybe_text("subject")?.map(|text| Subject::from_text(&text).ok_or(corrupt("subject")));
+    let address = maybe_text("address")?.map(|text| text.parse().map_err(|_| corrupt("address")));
+    Ok(AuditEntry {
+        id: audit_id(row)?,
+        tenant: TenantId::from_uuid(row.get(AUDIT_ENTRIES, "tenant_id")?),
+        at: Timestamp::from_unix_micros(row.get(AUDIT_ENTRIES, "at")?),
+        action: Action::from_name(&text("action")?).ok_or(corrupt("action"))?,
+        outcome: Outcome::from_name(&text("outcome")?).ok_or(corrupt("outcome"))?,
+        actor: Actor::from_text(&text("actor")?).ok_or(corrupt("actor"))?,
+        subject: subject.transpose()?,
+        origin: Origin::new(
+            address.transpose()?,
+            maybe_text("user_agent")?.as_deref(),
+            maybe_text("request_id")?.as_deref(),
+        ),
+        details: serde_json::from_str(&text("details")?).map_err(|_| corrupt("details"))?,
+    })
+}
+
+/// The entry that goes with a link, if it is there.
+pub(crate) fn linked_entry(row: &impl Columns) -> StoreResult<Option<AuditEntry>> {
+    let action: Option<String> = row.get(AUDIT_ENTRIES, "action")?;
+    action.map(|_| audit_entry(row)).transpose()
+}
+
+pub(crate) fn audit_id(row: &impl Columns) -> StoreResult<AuditId> {
+    Ok(AuditId::from_uuid(row.get(AUDIT_ENTRIES, "audit_id")?))
+}
+
+pub(crate) fn audit_link(row: &impl Columns) -> StoreResult<AuditLink> {
+    Ok(AuditLink {
+        position: row.get(AUDIT_LINKS, "position")?,
+        entry: AuditId::from_uuid(row.get(AUDIT_LINKS, "entry_id")?),
+        mac: bytes(row, AUDIT_LINKS, "mac")?,
     })
 }
 
@@ -162,6 +297,32 @@ fn roles(row: &impl Columns) -> StoreResult<Roles> {
     let names: String = row.get(USERS, "roles")?;
     let names: Result<Vec<_>, _> = names.split(' ').map(RoleName::parse).collect();
     names.ok().and_then(Roles::from_names).ok_or(StoreError::Corrupt { table: USERS, column: "roles" })
+}
+
+/// Names that a space separates, or none.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(' ').filter(|name| !name.is_empty())
+}
+
+fn role(name: &str, table: &'static str, column: &'static str) -> StoreResult<RoleName> {
+    RoleName::parse(name).map_err(|_| StoreError::Corrupt { table, column })
+}
+
+fn permission(name: &str, table: &'static str, column: &'static str) -> StoreResult<PermissionName> {
+    PermissionName::parse(name).map_err(|_| StoreError::Corrupt { table, column })
+}
+
+fn permissions_in(text: &str, table: &'static str) -> StoreResult<Permissions> {
+    words(text).map(|name| permission(name, table, "permissions")).collect()
+}
+
+fn key_id(text: &str, table: &'static str, column: &'static str) -> StoreResult<KeyId> {
+    KeyId::parse(text).ok_or(StoreError::Corrupt { table, column })
+}
+
+fn bytes(row: &impl Columns, table: &'static str, column: &'static str) -> StoreResult<[u8; 32]> {
+    let bytes: Vec<u8> = row.get(table, column)?;
+    bytes.try_into().map_err(|_| StoreError::Corrupt { table, column })
 }
 
 fn maybe_time(micros: Option<i64>) -> Option<Timestamp> {

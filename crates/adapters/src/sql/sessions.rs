@@ -1,16 +1,18 @@
 use async_trait::async_trait;
 use maestro_auth_domain::{
-    NewSession, PasswordHash, PasswordVersion, RefreshCounter, RefreshPolicy, RefreshVerdict, RevocationTime,
-    SessionId, Timestamp, TokenId, UserId,
+    Generation, KeyId, NewSession, PasswordHash, PasswordVersion, RefreshCounter, RefreshPolicy,
+    RefreshVerdict, RevocationTime, SessionId, TenantId, Timestamp, TokenId, UserId,
 };
 use maestro_auth_ports::{
-    OpenOutcome, Principal, RevokeAllOutcome, RotateOutcome, SessionRepository, StoreError, StoreResult,
+    Effects, OpenOutcome, Principal, RevokeAllOutcome, RotateOutcome, SessionRepository, StoreError,
+    StoreResult,
 };
 
+use super::audit::audit_values;
 use super::dialect::Dialect;
 use super::rows;
 use super::statement::{Statement, Values};
-use super::store::{SqlStore, first, last};
+use super::store::{MAX_TRIES, SqlStore, first, last};
 
 /// Stores a session; `source` gives its values in this order.
 macro_rules! insert_session {
@@ -23,64 +25,84 @@ macro_rules! insert_session {
     };
 }
 
-/// Notes a login of the user `$1` at the time `$6`, and gives it the hash `$3` if there is one, while it is active and
-/// has the password version `$2`.
+/// Notes a login of the user `$14` at the time `$19`, and gives it the hash `$16` if there is one, while it is active and
+/// has the password version `$15`.
 macro_rules! note_login {
     () => {
-        "UPDATE users SET last_login_at = $6, password_hash = COALESCE($3, password_hash) \
-         WHERE id = $1 AND is_active AND password_version = $2 RETURNING "
+        "UPDATE users SET last_login_at = $19, password_hash = COALESCE($16, password_hash) \
+         WHERE id = $14 AND is_active AND password_version = $15 RETURNING "
     };
 }
 
 /// Spends the counter `$2` of the session `$1` at the time `$3`, if it was bought after `$4` and the session is live:
-/// the one case in which `Session::judge` says `RefreshVerdict::Rotate`.
+/// the one case in which `Session::judge` says `RefreshVerdict::Rotate`. The key `$5` must be there, and with `lock` is kept there
+/// until the step is done.
 macro_rules! spend_counter {
-    () => {
-        "UPDATE sessions SET counter = counter + 1, rotated_at = $3 FROM users \
-         WHERE sessions.id = $1 AND sessions.counter = $2 AND sessions.revoked_at IS NULL \
-         AND sessions.rotated_at > $4 AND sessions.expires_at > $3 AND users.id = sessions.user_id \
-         AND users.is_active AND sessions.opened_generation >= users.session_floor RETURNING "
+    ($lock:literal) => {
+        concat!(
+            "UPDATE sessions SET counter = counter + 1, rotated_at = $3 FROM users \
+             WHERE sessions.id = $1 AND sessions.counter = $2 AND sessions.revoked_at IS NULL \
+             AND sessions.rotated_at > $4 AND sessions.expires_at > $3 AND users.id = sessions.user_id \
+             AND users.is_active AND sessions.opened_generation >= users.session_floor \
+             AND EXISTS (SELECT 1 FROM signing_keys WHERE kid = $5",
+            $lock,
+            ") RETURNING "
+        )
     };
 }
 
-/// Ends the session `$1` at the time `$3` if it has not ended, with the counter `$4` if that is given.
+/// Ends the session `$14` at the time `$16` if it has not ended, with the counter `$17` if that is given.
 macro_rules! end_session {
     () => {
-        "UPDATE sessions SET revoked_at = $3 \
-         WHERE id = $1 AND revoked_at IS NULL AND counter = COALESCE($4, counter)"
+        "UPDATE sessions SET revoked_at = $16 \
+         WHERE id = $14 AND revoked_at IS NULL AND counter = COALESCE($17, counter)"
     };
 }
 
-/// Ends every session of the user whose session `$1` is live at the time `$3`, as `Session::is_live` says.
+/// Ends every session of the user whose session `$14` is live at the time `$16`, as `Session::is_live` says.
 macro_rules! end_all_sessions {
     () => {
         "UPDATE users SET generation = generation + 1, session_floor = generation + 1 FROM sessions \
-         WHERE sessions.id = $1 AND users.id = sessions.user_id AND sessions.revoked_at IS NULL \
-         AND users.is_active AND sessions.opened_generation >= users.session_floor AND sessions.expires_at > $3"
+         WHERE sessions.id = $14 AND users.id = sessions.user_id AND sessions.revoked_at IS NULL \
+         AND users.is_active AND sessions.opened_generation >= users.session_floor AND sessions.expires_at > $16"
     };
 }
 
-/// Gives the session `$1` and its user.
-macro_rules! find_principal {
+/// Ends every session of the user `$14` of the tenant `$16`.
+macro_rules! end_all_sessions_of {
     () => {
+        "UPDATE users SET generation = generation + 1, session_floor = generation + 1 \
+         WHERE id = $14 AND tenant_id = $16"
+    };
+}
+
+/// Gives the session `$1` and its user, with what `also` names.
+macro_rules! find_principal {
+    ($($also:literal)?) => {
         concat!(
             "SELECT ",
             $crate::sql::principal_columns!(),
+            $($also,)?
             " FROM sessions JOIN users ON users.id = sessions.user_id WHERE sessions.id = $1"
         )
     };
 }
-pub(crate) use {end_all_sessions, end_session, find_principal, insert_session, note_login, spend_counter};
+pub(crate) use {
+    end_all_sessions, end_all_sessions_of, end_session, find_principal, insert_session, note_login,
+    spend_counter,
+};
 
-const FIND_SESSION: &str = crate::sql::find_principal!();
-/// In the words of the index `revocations_tokens`.
-const FIND_PRINCIPAL: &str =
-    concat!(find_principal!(), " AND NOT EXISTS (SELECT 1 FROM revocations WHERE kind = 1 AND subject = $2)");
+/// As of one moment, with whether the key `$2` is there.
+const FIND_SESSION: &str = find_principal!(", EXISTS (SELECT 1 FROM signing_keys WHERE kid = $2) AS has_key");
+const FIND_KEY: &str = "SELECT EXISTS (SELECT 1 FROM signing_keys WHERE kid = $1) AS has_key";
+/// In the words of the indexes `revocations_tokens` and `revocations_keys`.
+const FIND_PRINCIPAL: &str = concat!(
+    find_principal!(),
+    " AND NOT EXISTS (SELECT 1 FROM revocations WHERE kind = 1 AND subject = $2) \
+     AND NOT EXISTS (SELECT 1 FROM revocations WHERE kind = 4 AND key_id = $3)"
+);
 const FORGET_EXPIRED: &str = "DELETE FROM sessions \
      WHERE id IN (SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2) RETURNING id";
-
-/// Each try that fails means that somebody else's succeeded, so a session that changes this often is under attack.
-const MAX_TRIES: u32 = 10;
 
 #[async_trait]
 impl<D: Dialect> SessionRepository for SqlStore<D> {
@@ -90,8 +112,9 @@ impl<D: Dialect> SessionRepository for SqlStore<D> {
         verified: PasswordVersion,
         upgrade: Option<PasswordHash>,
         session: NewSession,
+        effects: Effects,
     ) -> StoreResult<OpenOutcome> {
-        let values = Values::default()
+        let values = audit_values(&effects.audit)
             .bind(user)
             .bind(verified)
             .bind(upgrade.as_ref())
@@ -106,8 +129,13 @@ impl<D: Dialect> SessionRepository for SqlStore<D> {
         })
     }
 
-    async fn find_principal(&self, session: SessionId, token: TokenId) -> StoreResult<Option<Principal>> {
-        let find = Statement::new(FIND_PRINCIPAL).bind(session).bind(token);
+    async fn find_principal(
+        &self,
+        session: SessionId,
+        token: TokenId,
+        key: KeyId,
+    ) -> StoreResult<Option<Principal>> {
+        let find = Statement::new(FIND_PRINCIPAL).bind(session).bind(token).bind(key);
         first(&self.read(find).await?, rows::principal)
     }
 
@@ -117,18 +145,28 @@ impl<D: Dialect> SessionRepository for SqlStore<D> {
         &self,
         session: SessionId,
         presented: RefreshCounter,
+        key: KeyId,
         policy: RefreshPolicy,
         when: RevocationTime,
+        on_reuse: Effects,
     ) -> StoreResult<RotateOutcome> {
         for _ in 0..MAX_TRIES {
-            if let Some(principal) = self.spend(session, presented, policy, when.at).await? {
+            if let Some(principal) = self.spend(session, presented, key, policy, when.at).await? {
                 return Ok(RotateOutcome::Rotated(principal));
             }
-            let Some(seen) = self.find_session(session).await? else {
-                return Ok(RotateOutcome::Unknown);
+            let found = self.read(Statement::new(FIND_SESSION).bind(session).bind(key)).await?;
+            let Some(seen) = first(&found, rows::principal)? else {
+                let has_key = first(&self.read(Statement::new(FIND_KEY).bind(key)).await?, rows::has_key)?;
+                let is_unknown = has_key == Some(true);
+                return Ok(if is_unknown { RotateOutcome::Unknown } else { RotateOutcome::KeyRevoked });
             };
+            if first(&found, rows::has_key)? != Some(true) {
+                return Ok(RotateOutcome::KeyRevoked);
+            }
             match seen.session.judge(&seen.user, presented, &policy, when.at) {
-                RefreshVerdict::Reuse if self.end(session, Some(seen.session.counter), when).await? => {
+                RefreshVerdict::Reuse
+                    if self.end(session, Some(seen.session.counter), when, &on_reuse).await? =>
+                {
                     return Ok(RotateOutcome::Reused(seen.user.id));
                 }
                 RefreshVerdict::Rotate | RefreshVerdict::Reuse => {} // it changed in between: look again
@@ -140,15 +178,45 @@ impl<D: Dialect> SessionRepository for SqlStore<D> {
         Err(StoreError::unavailable("the session kept changing"))
     }
 
-    async fn revoke(&self, session: SessionId, when: RevocationTime) -> StoreResult<()> {
-        self.end(session, None, when).await.map(drop)
+    async fn revoke(&self, session: SessionId, when: RevocationTime, effects: Effects) -> StoreResult<()> {
+        self.end(session, None, when, &effects).await.map(drop)
     }
 
-    async fn revoke_all(&self, by: SessionId, when: RevocationTime) -> StoreResult<RevokeAllOutcome> {
-        let values = Values::default().bind(by).bind(when.until).bind(when.at);
-        let ended = self.write_revoking(values.for_each(D::END_ALL_SESSIONS)).await.map(last)?;
-        let generation = first(&ended, rows::min_generation)?;
+    async fn revoke_all(
+        &self,
+        by: SessionId,
+        when: RevocationTime,
+        effects: Effects,
+    ) -> StoreResult<RevokeAllOutcome> {
+        let values = audit_values(&effects.audit).bind(by).bind(when.until).bind(when.at);
+        let ended = self.write_revoking(values.for_each(D::END_ALL_SESSIONS)).await?;
+        let generation = first(&ended[0], rows::generation)?;
         Ok(generation.map_or(RevokeAllOutcome::Powerless, RevokeAllOutcome::Revoked))
+    }
+
+    async fn revoke_all_of(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        when: RevocationTime,
+        effects: Effects,
+    ) -> StoreResult<Option<Generation>> {
+        let values = audit_values(&effects.audit).bind(user).bind(when.until).bind(tenant);
+        let ended = self.write_revoking(values.for_each(D::END_ALL_SESSIONS_OF)).await?;
+        first(&ended[0], rows::generation)
+    }
+
+    /// Two who revoke the same token come one after the other, so that the second one sees the entry of the first.
+    async fn revoke_token(
+        &self,
+        tenant: TenantId,
+        token: TokenId,
+        when: RevocationTime,
+        effects: Effects,
+    ) -> StoreResult<()> {
+        let lock = D::LOCK_BY_NAME.map(|sql| Statement::new(sql).bind(token.to_string().as_str()));
+        let values = audit_values(&effects.audit).bind(token).bind(when.until).bind(tenant);
+        self.write_locked(lock, values.for_each(D::REVOKE_TOKEN)).await.map(drop)
     }
 
     async fn forget_expired(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {
@@ -158,21 +226,19 @@ impl<D: Dialect> SessionRepository for SqlStore<D> {
 }
 
 impl<D: Dialect> SqlStore<D> {
-    /// Spends the counter if the verdict on it is [`RefreshVerdict::Rotate`].
+    /// Spends the counter if the key is there and the verdict is [`RefreshVerdict::Rotate`].
     async fn spend(
         &self,
         session: SessionId,
         presented: RefreshCounter,
+        key: KeyId,
         policy: RefreshPolicy,
         now: Timestamp,
     ) -> StoreResult<Option<Principal>> {
-        let values = Values::default().bind(session).bind(presented).bind(now).bind(now - policy.idle_ttl);
+        let bought_after = now - policy.idle_ttl;
+        let values = Values::default().bind(session).bind(presented).bind(now).bind(bought_after).bind(key);
         let rows = self.write_all(values.for_each(D::ROTATE)).await?;
         if rows[0].is_empty() { Ok(None) } else { first(&last(rows), rows::principal) }
-    }
-
-    async fn find_session(&self, session: SessionId) -> StoreResult<Option<Principal>> {
-        first(&self.read(Statement::new(FIND_SESSION).bind(session)).await?, rows::principal)
     }
 
     /// Ends the session if it has not ended, with the counter `seen` if that is given, and says whether it did.
@@ -181,9 +247,10 @@ impl<D: Dialect> SqlStore<D> {
         session: SessionId,
         seen: Option<RefreshCounter>,
         when: RevocationTime,
+        effects: &Effects,
     ) -> StoreResult<bool> {
-        let values = Values::default().bind(session).bind(when.until).bind(when.at).bind(seen);
-        let ended = self.write_revoking(values.for_each(D::END_SESSION)).await.map(last)?;
-        Ok(!ended.is_empty())
+        let values = audit_values(&effects.audit).bind(session).bind(when.until).bind(when.at).bind(seen);
+        let ended = self.write_revoking(values.for_each(D::END_SESSION)).await?;
+        Ok(!ended[0].is_empty())
     }
 }

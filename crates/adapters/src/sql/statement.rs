@@ -1,15 +1,15 @@
 use std::fmt;
 
 use maestro_auth_domain::{
-    Generation, PasswordHash, PasswordVersion, RefreshCounter, RoleName, Roles, SessionId, TenantId,
-    Timestamp, TokenId, UserId,
+    AuditId, CatalogueRevision, ClientId, Generation, KeyId, PasswordHash, PasswordVersion, PermissionName,
+    Permissions, RefreshCounter, RoleName, Roles, SessionId, TenantId, Timestamp, TokenId, UserId,
 };
 use sqlx::error::BoxDynError;
 use sqlx::{Arguments, Database, Encode, Type};
 use uuid::Uuid;
 
 /// One statement of SQL with its parameters.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Statement {
     pub(crate) sql: &'static str,
     values: Values,
@@ -22,7 +22,7 @@ pub(crate) struct Values(Vec<Value>);
 /// The value of one parameter.
 #[derive(Clone)]
 pub(crate) enum Value {
-    Id(Uuid),
+    Id(Option<Uuid>),
     Text(Option<String>),
     Number(Option<i64>),
     Flag(bool),
@@ -61,7 +61,7 @@ impl Statement {
     /// The values in the form that a driver takes.
     pub(crate) fn arguments<DB: Database>(&self) -> Result<DB::Arguments, BoxDynError>
     where
-        Uuid: for<'q> Encode<'q, DB> + Type<DB>,
+        Option<Uuid>: for<'q> Encode<'q, DB> + Type<DB>,
         Option<String>: for<'q> Encode<'q, DB> + Type<DB>,
         Option<i64>: for<'q> Encode<'q, DB> + Type<DB>,
         bool: for<'q> Encode<'q, DB> + Type<DB>,
@@ -115,18 +115,28 @@ macro_rules! values {
 }
 
 values! {
-    UserId => |id| Self::Id(id.as_uuid());
-    SessionId => |id| Self::Id(id.as_uuid());
-    TenantId => |id| Self::Id(id.as_uuid());
-    TokenId => |id| Self::Id(id.as_uuid());
-    Uuid => |id| Self::Id(id);
+    UserId => |id| id.as_uuid().into();
+    SessionId => |id| id.as_uuid().into();
+    TenantId => |id| id.as_uuid().into();
+    TokenId => |id| id.as_uuid().into();
+    ClientId => |id| id.as_uuid().into();
+    AuditId => |id| id.as_uuid().into();
+    Uuid => |id| Self::Id(Some(id));
+    Option<UserId> => |id| Self::Id(id.map(UserId::as_uuid));
     &str => |text| Self::Text(Some(text.to_owned()));
-    &Roles => |roles| Self::Text(Some(roles.iter().map(RoleName::as_str).collect::<Vec<_>>().join(" ")));
+    Option<&str> => |text| Self::Text(text.map(str::to_owned));
+    KeyId => |id| id.as_str().into();
+    Option<KeyId> => |id| Self::Text(id.map(|id| id.to_string()));
+    &Roles => |roles| joined(roles.iter().map(RoleName::as_str));
+    &[RoleName] => |roles| joined(roles.iter().map(RoleName::as_str));
+    &Permissions => |permissions| joined(permissions.iter().map(PermissionName::as_str));
     &PasswordHash => |hash| hash.as_str().into();
     Option<&PasswordHash> => |hash| Self::Text(hash.map(|hash| hash.as_str().to_owned()));
     Timestamp => |instant| instant.unix_micros().into();
     Option<Timestamp> => |instant| Self::Number(instant.map(Timestamp::unix_micros));
     Generation => |generation| generation.number().into();
+    CatalogueRevision => |revision| revision.number().into();
+    Option<CatalogueRevision> => |revision| Self::Number(revision.map(CatalogueRevision::number));
     PasswordVersion => |version| version.number().into();
     RefreshCounter => |counter| counter.number().into();
     i64 => |number| Self::Number(Some(number));
@@ -135,4 +145,9 @@ values! {
     u32 => |number| Self::Number(Some(number.into()));
     bool => |flag| Self::Flag(flag);
     &[u8] => |bytes| Self::Bytes(bytes.to_vec());
+}
+
+/// A list of names, none of which has a space in it.
+fn joined<'a>(names: impl Iterator<Item = &'a str>) -> Value {
+    Value::Text(Some(names.collect::<Vec<_>>().join(" ")))
 }

@@ -2,8 +2,8 @@ use std::fs::File;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use maestro_auth_domain::Timestamp;
-use maestro_auth_ports::{StoreHealth, StoreResult};
+use maestro_auth_domain::{CatalogueRevision, TenantId, Timestamp};
+use maestro_auth_ports::{StoreError, StoreHealth, StoreResult};
 
 use super::blacklist::Signal;
 use super::dialect::Dialect;
@@ -62,6 +62,58 @@ impl<D: Dialect> SqlStore<D> {
         self.signal.wake();
         written
     }
+
+    /// The same behind a lock, where transactions overlap: of two such steps one comes first, and the other one sees what it has
+    /// left. Gives the rows of `statements` alone.
+    pub(super) async fn write_locked(
+        &self,
+        lock: Option<Statement>,
+        statements: impl IntoIterator<Item = Statement>,
+    ) -> StoreResult<Rows<D>> {
+        let locks = lock.iter().count();
+        let rows = self.write_revoking(lock.into_iter().chain(statements)).await?;
+        Ok(rows.into_iter().skip(locks).collect())
+    }
+
+    /// The lock behind which the admins and the catalogue of a tenant change.
+    pub(super) fn lock_of(tenant: TenantId) -> Option<Statement> {
+        D::LOCK_TENANT.map(|sql| Statement::new(sql).bind(tenant))
+    }
+
+    /// Stores something that is unique, and that was checked against a catalogue which must still be the one that was `checked`.
+    /// The first of the statements of `store` gives a row if it did; and if not, `why_refused` is asked, after the fact.
+    pub(super) async fn store_unless_refused(
+        &self,
+        store: Vec<Statement>,
+        why_refused: Statement,
+        checked: CatalogueRevision,
+    ) -> StoreResult<Option<Refusal>> {
+        for _ in 0..MAX_TRIES {
+            if !self.write_all(store.clone()).await?[0].is_empty() {
+                return Ok(None);
+            }
+            let why = self.read(why_refused.clone()).await?;
+            if first(&why, rows::is_taken)? == Some(true) {
+                return Ok(Some(Refusal::Taken));
+            }
+            if first(&why, rows::catalogue_revision)? != Some(checked) {
+                return Ok(Some(Refusal::Overtaken));
+            }
+            // It was taken, and is free again.
+        }
+        Err(StoreError::unavailable("what is to be stored kept being taken and freed"))
+    }
+}
+
+/// Each try that fails means that somebody else's succeeded, so what changes this often is under attack.
+pub(super) const MAX_TRIES: u32 = 10;
+
+/// Why something was not stored.
+pub(super) enum Refusal {
+    /// Its name or address belongs to something else.
+    Taken,
+    /// The catalogue is another one.
+    Overtaken,
 }
 
 #[async_trait]

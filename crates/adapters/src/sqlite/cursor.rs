@@ -7,7 +7,7 @@ use crate::sql::{Columns, LogCursor, Statement, blacklist_entry};
 #[derive(Debug, Default)]
 pub struct Position(i64);
 
-const READ: &str = "SELECT position, tenant_id, kind, subject, min_generation, until FROM revocations \
+const READ: &str = "SELECT position, tenant_id, kind, subject, min_generation, until, key_id FROM revocations \
      WHERE position > $1 ORDER BY position LIMIT $2";
 
 impl LogCursor for Position {

@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use maestro_auth_adapters::postgres::PgStore;
 use maestro_auth_adapters::testing::{PostgresDatabase, fresh_database};
-use maestro_auth_domain::SessionId;
-use maestro_auth_ports::contract::fixtures::{admin, at, create, principal, register, session, user, when};
-use maestro_auth_ports::{SetActiveOutcome, StoreError, StoreHealth, Stores};
+use maestro_auth_domain::{CatalogueRevision, SessionId, UserChange};
+use maestro_auth_ports::contract::fixtures::{
+    admin, at, create, effects, principal, register, session, set_active, user, when,
+};
+use maestro_auth_ports::{RegisterOutcome, StoreError, StoreHealth, StoreResult, Stores, UpdateOutcome};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use tokio::net::TcpListener;
 
@@ -23,10 +25,10 @@ async fn rel_06_aborted_calls_leave_no_open_transaction_and_lose_no_later_write(
     let stores = instance(&database, 1);
     for waits in 0..200 {
         let leaving = stores.clone();
-        let admin = admin();
-        let id = admin.id;
-        create(&stores, admin).await;
-        let mut call = pin!(async move { leaving.users.set_active(id, false, when(1)).await });
+        let admin = create(&stores, admin()).await;
+        let out = UserChange { is_active: Some(false), ..UserChange::default() };
+        let mut call =
+            pin!(async move { leaving.users.update(&admin, out, None, when(1), effects()).await });
         let mut left = waits % 8;
         poll_fn(|context| {
             let done = call.as_mut().poll(context).is_ready();
@@ -36,7 +38,7 @@ async fn rel_06_aborted_calls_leave_no_open_transaction_and_lose_no_later_write(
         .await;
     }
     let (_, opened) = register(&stores, user()).await;
-    stores.sessions.revoke(opened.id, when(1)).await.unwrap();
+    stores.sessions.revoke(opened.id, when(1), effects()).await.unwrap();
 
     assert_eq!(principal(&instance(&database, 1), opened.id).await.session.revoked_at, Some(at(1)));
     let idle = "SELECT count(*) FROM pg_stat_activity \
@@ -63,13 +65,13 @@ async fn rel_03_a_replica_refuses_writes_and_is_left_when_it_becomes_the_primary
     let stores = instance(&database, 2);
     let mut other = connect(&database).await;
     set_read_only(&mut other, "on").await;
-    let refused = stores.users.register(user(), session(0)).await;
+    let refused = try_to_register(&stores).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))));
     stores.health.ping().await.unwrap();
 
     set_read_only(&mut other, "off").await;
 
-    assert!(stores.users.register(user(), session(0)).await.is_err(), "this one finds the old connection");
+    assert!(try_to_register(&stores).await.is_err(), "this one finds the old connection");
     register(&stores, user()).await;
 }
 
@@ -83,7 +85,7 @@ async fn rel_04_whoever_finds_no_connection_is_told_in_time_and_all_works_again_
     let calls: Vec<_> = (0..50)
         .map(|_| {
             let stores = stores.clone();
-            tokio::spawn(async move { timed(stores.users.register(user(), session(0))).await })
+            tokio::spawn(async move { timed(try_to_register(&stores)).await })
         })
         .collect();
     for call in calls {
@@ -121,7 +123,7 @@ async fn rel_13_the_loser_of_a_deadlock_tries_again() {
     let lock_user = AssertSqlSafe(format!("BEGIN; UPDATE users SET name = name WHERE id = '{}'", user.id));
     other.execute(lock_user).await.unwrap();
     let deactivating = stores.clone();
-    let step = tokio::spawn(async move { deactivating.users.set_active(user.id, false, when(1)).await });
+    let step = tokio::spawn(async move { set_active(&deactivating, user.id, false, when(1)).await });
     let waiting = "SELECT count(*) FROM pg_stat_activity \
          WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let mut observer = connect(&database).await;
@@ -130,7 +132,7 @@ async fn rel_13_the_loser_of_a_deadlock_tries_again() {
     other.execute("SELECT 1 FROM tenants FOR UPDATE").await.unwrap();
     other.execute("COMMIT").await.unwrap();
 
-    let SetActiveOutcome::Done(after) = step.await.unwrap().unwrap() else { panic!("the step did not win") };
+    let UpdateOutcome::Done(after) = step.await.unwrap() else { panic!("the step did not win") };
     assert!(!after.is_active);
 }
 
@@ -144,6 +146,10 @@ pub(crate) async fn connect(database: &PostgresDatabase) -> PgConnection {
 
 pub(crate) async fn number(connection: &mut PgConnection, sql: &'static str) -> i64 {
     sqlx::query(sql).fetch_one(connection).await.unwrap().get(0)
+}
+
+async fn try_to_register(stores: &Stores) -> StoreResult<RegisterOutcome> {
+    stores.users.register(user(), session(0), CatalogueRevision::FIRST, effects()).await
 }
 
 /// Reads on as many connections as the store may have.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use maestro_auth_adapters::redis::RedisBlacklist;
 use maestro_auth_adapters::testing::RedisServer;
-use maestro_auth_domain::{BlacklistEntry, Revoked};
+use maestro_auth_domain::{BlacklistEntry, KeyId, Revoked, TenantId};
 use maestro_auth_ports::contract::fixtures::{entry, token};
 use maestro_auth_ports::{BlacklistCursor, BlacklistWakeups, TokenBlacklist};
 use tokio::io::AsyncReadExt;
@@ -110,10 +110,22 @@ async fn what_others_wrote_into_the_log_is_skipped() {
     for strange in ["", "one two three four five six seven", "\u{0}", "tenant until token id"] {
         run(&server, &["XADD", LOG, "*", "entry", strange]).await;
     }
+    // An instance of a newer version beside this one.
+    let newer = format!("{} 1800000000000000 a-newer-kind id", TenantId::DEFAULT);
+    run(&server, &["XADD", LOG, "*", "entry", &newer]).await;
     run(&server, &["XADD", LOG, "*", "a", "b", "c", "d"]).await;
     blacklist.add(&[last]).await.unwrap();
 
     assert_eq!(read(&blacklist, None).await.1, HashSet::from([first, last]));
+}
+
+#[tokio::test]
+async fn every_kind_of_entry_comes_back_as_it_was_added() {
+    let Some(server) = RedisServer::start() else { return };
+    let key = KeyId::parse(&"k".repeat(KeyId::LENGTH)).unwrap();
+    let entries = [an_entry(), entry(Revoked::Key(key), 60), entry(Revoked::RoleDefinitions, 60)];
+    blacklist(&server).add(&entries).await.unwrap();
+    assert_eq!(read(&blacklist(&server), None).await.1, HashSet::from(entries));
 }
 
 #[tokio::test]

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use maestro_auth_domain::{NewSession, RefreshCounter, RefreshPolicy, Session, Timestamp, User};
+use maestro_auth_domain::{
+    CatalogueRevision, KeyId, NewSession, RefreshCounter, RefreshPolicy, Session, Timestamp, User, UserId,
+};
 use maestro_auth_ports::contract::StorageUnderTest;
-use maestro_auth_ports::contract::fixtures::{self, revoked_at as when};
-use maestro_auth_ports::{RegisterOutcome, RotateOutcome, Stores};
+use maestro_auth_ports::contract::fixtures::{self, effects, revoked_at as when};
+use maestro_auth_ports::{RegisterOutcome, RotateOutcome, Stores, UpdateOutcome};
 use proptest::prelude::*;
 
 const POLICY: RefreshPolicy =
@@ -91,7 +93,7 @@ impl Model {
     }
 }
 
-async fn live_a_life(stores: &Stores, steps: &[Step]) -> Result<(), TestCaseError> {
+async fn live_a_life(stores: &Stores, key: KeyId, steps: &[Step]) -> Result<(), TestCaseError> {
     let mut now = fixtures::at(0);
     let (user, session) = sign_in(stores, now).await;
     let mut model =
@@ -103,27 +105,30 @@ async fn live_a_life(stores: &Stores, steps: &[Step]) -> Result<(), TestCaseErro
                 let presented = model.live() - back;
                 let expected = model.present(presented, now);
                 let counter = RefreshCounter::from_number(presented);
-                let outcome = stores.sessions.rotate(session.id, counter, POLICY, when(now)).await.unwrap();
+                let sessions = &stores.sessions;
+                let outcome = sessions.rotate(session.id, counter, key, POLICY, when(now), effects()).await;
+                let outcome = outcome.unwrap();
                 prop_assert_eq!(as_expected(&outcome), expected, "{:?}", outcome);
             }
             Step::Wait { seconds } => now = now + Duration::from_secs(seconds),
             Step::Logout => {
-                stores.sessions.revoke(session.id, when(now)).await.unwrap();
+                stores.sessions.revoke(session.id, when(now), effects()).await.unwrap();
                 model.ended = true;
             }
             Step::LogoutEverywhere => {
-                stores.sessions.revoke_all(session.id, when(now)).await.unwrap();
+                stores.sessions.revoke_all(session.id, when(now), effects()).await.unwrap();
                 model.logout_everywhere(now);
             }
             Step::Deactivate => {
-                stores.users.set_active(user.id, false, when(now)).await.unwrap();
+                set_active(stores, user.id, false, now).await;
                 model.ended = true;
             }
             Step::Activate => {
-                stores.users.set_active(user.id, true, when(now)).await.unwrap();
+                set_active(stores, user.id, true, now).await;
             }
             Step::ChangePassword => {
-                stores.users.set_password(user.id, fixtures::argon2_hash(), when(now)).await.unwrap();
+                let hash = fixtures::argon2_hash();
+                stores.users.set_password(user.id, hash, when(now), effects()).await.unwrap();
                 model.ended = true;
             }
         }
@@ -137,10 +142,18 @@ async fn live_a_life(stores: &Stores, steps: &[Step]) -> Result<(), TestCaseErro
 
 async fn sign_in(stores: &Stores, now: Timestamp) -> (User, Session) {
     let session = NewSession { created_at: now, expires_at: now + SESSION_TTL, ..fixtures::session(0) };
-    match stores.users.register(fixtures::user(), session).await.unwrap() {
+    let (user, checked) = (fixtures::user(), CatalogueRevision::FIRST);
+    match stores.users.register(user, session, checked, effects()).await.unwrap() {
         RegisterOutcome::Registered(user, session) => (user, session),
-        RegisterOutcome::EmailTaken => unreachable!("an address that nobody has is taken"),
+        refused => {
+            unreachable!("an address that nobody has, and roles that exist, were refused: {refused:?}")
+        }
     }
+}
+
+async fn set_active(stores: &Stores, user: UserId, is_active: bool, now: Timestamp) {
+    let outcome = fixtures::set_active(stores, user, is_active, when(now)).await;
+    assert!(matches!(outcome, UpdateOutcome::Done(_)), "{outcome:?}");
 }
 
 fn as_expected(outcome: &RotateOutcome) -> Expected {
@@ -150,7 +163,7 @@ fn as_expected(outcome: &RotateOutcome) -> Expected {
         RotateOutcome::Reused(_) => Expected::Reused,
         RotateOutcome::Ended => Expected::Ended,
         RotateOutcome::Expired => Expected::Expired,
-        RotateOutcome::Unknown => unreachable!("the session is gone"),
+        RotateOutcome::KeyRevoked | RotateOutcome::Unknown => unreachable!("key or session is gone"),
     }
 }
 
@@ -161,9 +174,10 @@ fn agrees_with_the_model<S: StorageUnderTest>(fresh: impl AsyncFnOnce() -> S) {
         return;
     }
     let stores = runtime.block_on(storage.open());
+    let key = runtime.block_on(fixtures::stored_key(&stores));
     let lives = prop::collection::vec(step(), 1..40);
     proptest!(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() }, |(steps in lives)| {
-        runtime.block_on(live_a_life(&stores, &steps))?;
+        runtime.block_on(live_a_life(&stores, key, &steps))?;
     });
     drop(stores);
     runtime.block_on(async { drop(storage) });

@@ -1,10 +1,13 @@
 //! The command line. Each command is a function that writes what was asked for to `out` and fails with one line.
 
+mod audit;
 mod check_config;
 mod healthcheck;
 mod key;
 mod migrate;
 mod password_input;
+mod role;
+mod service;
 mod user;
 
 use std::io::{self, Write};
@@ -44,9 +47,18 @@ enum Command {
     /// Make and manage accounts
     #[command(subcommand)]
     User(user::Action),
-    /// List and rotate signing keys
+    /// List, make and delete roles
+    #[command(subcommand)]
+    Role(role::Action),
+    /// Register, list and delete the services that ask this server
+    #[command(subcommand)]
+    Service(service::Action),
+    /// List, rotate and revoke signing keys
     #[command(subcommand)]
     Key(key::Action),
+    /// Check and export the audit trail
+    #[command(subcommand)]
+    Audit(audit::Action),
     /// Print the description of the API that /openapi.json serves
     Openapi,
     /// Ask the server on the configured address whether it is ready
@@ -79,6 +91,11 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
             operate(config, async |settings| migrate::run(settings, action, out).await)
         }
         Command::User(action) => operate(config, async |settings| user::run(settings, action, out).await),
+        Command::Role(action) => operate(config, async |settings| role::run(settings, action, out).await),
+        Command::Service(action) => {
+            operate(config, async |settings| service::run(settings, action, out).await)
+        }
+        Command::Audit(action) => operate(config, async |settings| audit::run(settings, action, out).await),
         Command::Key(action) => operate(config, async |settings| key::run(settings, action, out).await),
     }
 }

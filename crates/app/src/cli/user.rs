@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use clap::{Args, Subcommand};
 use maestro_auth_domain::{
-    DisplayName, Email, NewPassword, Password, RoleName, Roles, Timestamp, User, UserId, Violation,
+    DisplayName, Email, NewPassword, Password, RoleName, Roles, Timestamp, User, UserChange, UserFilter,
+    UserId,
 };
-use maestro_auth_service::{AuthService, NewAccount};
+use maestro_auth_service::{AuthService, Caller, NewAccount};
 use serde_json::json;
 
 use super::password_input::read_password;
@@ -32,6 +33,8 @@ pub(super) enum Action {
     Activate(Named),
     /// End all sessions of an account and keep it out
     Deactivate(Named),
+    /// Delete an account with its sessions; its address is free for somebody new
+    Delete(Named),
 }
 
 #[derive(Debug, Args)]
@@ -42,7 +45,7 @@ pub(super) struct Create {
     #[arg(long, value_parser = DisplayName::parse)]
     name: DisplayName,
     /// A role; repeat it for more, the first is the primary one
-    #[arg(long = "role", value_name = "ROLE", value_parser = existing_role, default_value = "viewer")]
+    #[arg(long = "role", value_name = "ROLE", value_parser = RoleName::parse, default_value = "viewer")]
     roles: Vec<RoleName>,
     /// A file whose first line is the password
     #[arg(long, value_name = "FILE")]
@@ -76,7 +79,7 @@ pub(super) struct SetRoles {
     #[command(flatten)]
     user: Named,
     /// A role; repeat it for more, the first is the primary one
-    #[arg(long = "role", value_name = "ROLE", value_parser = existing_role, required = true)]
+    #[arg(long = "role", value_name = "ROLE", value_parser = RoleName::parse, required = true)]
     roles: Vec<RoleName>,
 }
 
@@ -95,6 +98,7 @@ pub(super) async fn run(settings: &Settings, action: Action, out: &mut impl Writ
         Action::SetRoles(order) => set_roles(auth, order, out).await,
         Action::Activate(Named { email }) => set_active(auth, &email, true, out).await,
         Action::Deactivate(Named { email }) => set_active(auth, &email, false, out).await,
+        Action::Delete(Named { email }) => delete(auth, &email, out).await,
     }
 }
 
@@ -102,22 +106,26 @@ async fn create(auth: &AuthService, order: Create, out: &mut impl Write) -> Resu
     let Create { email, name, roles, password_file } = order;
     let password = new_password(auth, password_file.as_deref(), &email, &name)?;
     let roles = Roles::from_names(roles).context("an account has at least one role")?;
-    let user = auth.create_account(NewAccount { email, name, password, roles }).await;
-    let user = user.context("the account was not made")?;
+    let account = NewAccount { email, name, password, roles };
+    let made = auth.create_user(&Caller::operator(), account).await;
+    let user = made.context("the account was not made")?.user;
     print(out, &format!("{} {}", user.id, user.email))
 }
 
 async fn list(auth: &AuthService, order: List, out: &mut impl Write) -> Result<(), Failure> {
+    let (operator, everybody) = (Caller::operator(), UserFilter::default());
     let mut left = order.limit.unwrap_or(u32::MAX);
     let mut after = order.after;
     while left > 0 {
-        let page = auth.list_accounts(after, left.min(PAGE)).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.id);
+        let (page, last) = auth.list_users(&operator, &everybody, after, left.min(PAGE)).await?;
         left = left.saturating_sub(u32::try_from(page.len()).unwrap_or(u32::MAX));
-        for user in &page {
+        for user in page.iter().map(|view| &view.user) {
             print(out, &if order.json { as_json(user) } else { as_text(user) })?;
         }
+        if last.is_none() {
+            break;
+        }
+        after = last;
     }
     Ok(())
 }
@@ -133,7 +141,7 @@ async fn set_password(auth: &AuthService, order: SetPassword, out: &mut impl Wri
 async fn set_roles(auth: &AuthService, order: SetRoles, out: &mut impl Write) -> Result<(), Failure> {
     let user = find(auth, &order.user.email).await?;
     let roles = Roles::from_names(order.roles).context("an account has at least one role")?;
-    let user = auth.set_roles(user.id, roles).await.context("the account was not changed")?;
+    let user = update(auth, &user, UserChange { roles: Some(roles), ..UserChange::default() }).await?;
     print(out, &format!("{} {} has the roles {}", user.id, user.email, role_names(&user).join(",")))
 }
 
@@ -144,9 +152,21 @@ async fn set_active(
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let user = find(auth, email).await?;
-    let user = auth.set_active(user.id, active).await.context("the account was not changed")?;
+    let change = UserChange { is_active: Some(active), ..UserChange::default() };
+    let user = update(auth, &user, change).await?;
     let state = if user.is_active { "active" } else { "inactive" };
     print(out, &format!("{} {} is {state}", user.id, user.email))
+}
+
+async fn delete(auth: &AuthService, email: &Email, out: &mut impl Write) -> Result<(), Failure> {
+    let user = find(auth, email).await?;
+    auth.delete_user(&Caller::operator(), user.id).await.context("the account was not deleted")?;
+    print(out, &format!("{} {} is deleted", user.id, user.email))
+}
+
+async fn update(auth: &AuthService, user: &User, change: UserChange) -> anyhow::Result<User> {
+    let updated = auth.update_user(&Caller::operator(), user.id, change).await;
+    Ok(updated.context("the account was not changed")?.user)
 }
 
 async fn find(auth: &AuthService, email: &Email) -> anyhow::Result<User> {
@@ -167,11 +187,6 @@ fn new_password(
         "password_too_short" => anyhow!("{violation} It demands {} characters.", policy.min_length),
         _ => violation.into(),
     })
-}
-
-fn existing_role(name: &str) -> Result<RoleName, Violation> {
-    const UNKNOWN: Violation = Violation::new("role_unknown", "There is no role of that name.");
-    RoleName::parse(name).and_then(|role| if role.exists() { Ok(role) } else { Err(UNKNOWN) })
 }
 
 fn as_text(user: &User) -> String {

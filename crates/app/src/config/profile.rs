@@ -1,8 +1,13 @@
+use std::time::Duration;
+
 use super::layers::variable;
 use super::mail::MailTarget;
 use super::reader::Reader;
 use super::value::choice;
 use super::{Settings, StorageUrl};
+
+/// How long verifiers may keep the published keys (SEC-55). A new one is published for twice as long before it signs.
+const LONGEST_CACHED: Duration = Duration::from_mins(5);
 
 choice! {
     /// What the server is for (api.md section 7).
@@ -68,6 +73,12 @@ fn check_production(settings: &Settings, reader: &mut Reader) {
     }
     if matches!(settings.database.url, StorageUrl::Memory) {
         reader.refuse("database.url", "the production profile does not keep its data in memory");
+    }
+    if settings.keys.publish_ahead < LONGEST_CACHED * 2 {
+        reader.refuse(
+            "keys.publish_ahead",
+            "the production profile publishes a key 10m or longer before it signs, since verifiers keep the keys for 5m",
+        );
     }
     if matches!(settings.mail.url, Some(MailTarget::Log | MailTarget::Directory(_))) {
         reader.refuse("mail.url", "the production profile sends mail by smtp:// or smtps:// only");

@@ -2,15 +2,15 @@
 //! to check can't be open.
 
 use std::future::{Ready, ready};
-use std::sync::Arc;
+use std::ops::Deref;
 
 use actix_web::dev::Payload as RawPayload;
 use actix_web::web::{Data, Payload};
 use actix_web::{FromRequest, Handler, HttpMessage, HttpRequest, HttpResponse, Responder};
-use maestro_auth_domain::{PermissionName, User};
-use maestro_auth_service::Demand;
+use maestro_auth_domain::PermissionName;
+use maestro_auth_service as service;
 
-use super::{ApiError, ErrorCode, HttpState, basic, bearer, in_time};
+use super::{ApiError, ErrorCode, HttpState, basic, bearer, in_time, origin};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,10 +47,12 @@ impl Access {
 
 /// Whoever acts in a request. The only way to one is the check that the route was registered with.
 #[derive(Debug, Clone)]
-pub(super) struct Caller(Arc<User>);
+pub(super) struct Caller(service::Caller);
 
-impl Caller {
-    pub(super) fn user(&self) -> &User {
+impl Deref for Caller {
+    type Target = service::Caller;
+
+    fn deref(&self) -> &service::Caller {
         &self.0
     }
 }
@@ -91,23 +93,26 @@ where
 
 /// Finds out who calls, and refuses whoever lacks what the route demands.
 async fn admit(access: Access, request: &HttpRequest) -> Result<Caller, ApiError> {
-    let permission = match access {
-        Access::Service => return service(request),
-        Access::Permission(_) if basic::is_presented(request) => return service(request),
-        Access::Permission(name) => Some(parse(name)?),
-        Access::Public | Access::User | Access::UserByHandler => None,
-    };
-    let token = bearer::required(request)?;
     let state = request.app_data::<Data<HttpState>>();
     let state =
         state.ok_or_else(|| ApiError::new(ErrorCode::InternalError).caused_by("there is no state"))?;
-    in_time(state.auth.authorize(token, Demand { permission, role: None })).await.map(Caller)
-}
-
-/// No service can be registered yet, so no credentials are good.
-fn service(request: &HttpRequest) -> Result<Caller, ApiError> {
-    let _credentials = basic::required(request)?;
-    Err(ApiError::new(ErrorCode::InvalidClient))
+    let permission = match access {
+        Access::Permission(name) => Some(parse(name)?),
+        Access::Public | Access::User | Access::UserByHandler | Access::Service => None,
+    };
+    let is_service = match access {
+        Access::Service => true,
+        Access::Permission(_) => basic::is_presented(request),
+        Access::Public | Access::User | Access::UserByHandler => false,
+    };
+    let origin = origin::of(request, &state.trusted_proxies);
+    let admitted = if is_service {
+        let basic::BasicCredentials { client_id, client_secret } = basic::required(request)?;
+        in_time(state.auth.admit_service(&client_id, &client_secret, permission, origin)).await
+    } else {
+        in_time(state.auth.admit_user(bearer::required(request)?, permission, origin)).await
+    };
+    admitted.map(Caller)
 }
 
 fn parse(permission: &str) -> Result<PermissionName, ApiError> {
@@ -117,6 +122,8 @@ fn parse(permission: &str) -> Result<PermissionName, ApiError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use actix_web::http::Method;
     use actix_web::test::{TestRequest, init_service, read_body_json, try_call_service};
     use actix_web::web::Bytes;
@@ -130,11 +137,11 @@ mod tests {
     use super::*;
 
     async fn who(caller: Caller) -> String {
-        caller.user().email.as_str().to_owned()
+        caller.as_user().unwrap().email.as_str().to_owned()
     }
 
     async fn touch(caller: Caller, body: Bytes) -> String {
-        format!("{}: {}", caller.user().email.as_str(), body.len())
+        format!("{}: {}", caller.as_user().unwrap().email.as_str(), body.len())
     }
 
     async fn unchecked(_: Caller) -> HttpResponse {

@@ -12,7 +12,7 @@ use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forwar
 use actix_web::error::InternalError;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{ConnectionType, Method};
-use actix_web::{Error, HttpResponse};
+use actix_web::{Error, HttpMessage, HttpResponse};
 use futures_util::FutureExt;
 
 use super::logged_request::LoggedRequest;
@@ -63,6 +63,7 @@ where
 
     fn call(&self, mut request: ServiceRequest) -> Self::Future {
         let request_id = self.request_ids.of(request.headers());
+        request.extensions_mut().insert(request_id.clone());
         let logged = LoggedRequest::of(&request, &request_id);
         let passage = Passage {
             started: Instant::now(),

@@ -1,15 +1,7 @@
 use base64ct::{Base64UrlUnpadded, Encoding};
+use maestro_auth_ports::KeyedHash;
 
 use super::ApiError;
-
-/// What cursors are authenticated with. All instances over one storage share it, so that any of them takes what another gave.
-pub trait CursorKey: Send + Sync {
-    /// A tag that nobody without the key can make; those of different contexts have nothing in common.
-    fn tag(&self, context: &str, bytes: &[u8]) -> [u8; 32];
-
-    /// Whether `tag` begins the tag of these bytes. How long the answer takes tells nothing.
-    fn is_tag(&self, context: &str, bytes: &[u8], tag: &[u8]) -> bool;
-}
 
 /// A place in a list: on the wire base64url of the place and a tag over it. Clients can't read anything into it, make one up
 /// or take it to another list.
@@ -18,7 +10,8 @@ pub(super) struct Cursor(Vec<u8>);
 
 impl Cursor {
     const TAG_BYTES: usize = 16;
-    const MAX_CHARS: usize = 4 * 1024;
+    /// The place of a reader of the revocation feed names every transaction that was under way, where there are many.
+    const MAX_CHARS: usize = 16 * 1024;
 
     pub(super) fn new(place: impl Into<Vec<u8>>) -> Self {
         Self(place.into())
@@ -29,19 +22,23 @@ impl Cursor {
         &self.0
     }
 
+    pub(super) fn into_place(self) -> Vec<u8> {
+        self.0
+    }
+
     /// The cursor as clients of this list see it.
-    pub(super) fn seal(&self, key: &dyn CursorKey, list: &'static str) -> String {
+    pub(super) fn seal(&self, key: &dyn KeyedHash, list: &'static str) -> String {
         let tag = key.tag(&context(list), &self.0);
         Base64UrlUnpadded::encode_string(&[&self.0, &tag[..Self::TAG_BYTES]].concat())
     }
 
     /// Takes a cursor that was given out for this list, and nothing else.
-    pub(super) fn open(key: &dyn CursorKey, list: &'static str, text: &str) -> Result<Self, ApiError> {
+    pub(super) fn open(key: &dyn KeyedHash, list: &'static str, text: &str) -> Result<Self, ApiError> {
         Self::authentic(key, list, text)
             .ok_or_else(|| ApiError::malformed("The cursor is not one that this list gave out."))
     }
 
-    fn authentic(key: &dyn CursorKey, list: &'static str, text: &str) -> Option<Self> {
+    fn authentic(key: &dyn KeyedHash, list: &'static str, text: &str) -> Option<Self> {
         if text.len() > Self::MAX_CHARS {
             return None;
         }
@@ -63,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_list_takes_its_own_cursors() {
-        for place in [&b""[..], b"2026-11-24T06:00:00Z 019aba3e", &[0; 2_048], b"\xff"] {
+        for place in [&b""[..], b"2026-11-24T06:00:00Z 019aba3e", &[0; 12_000], b"\xff"] {
             let text = Cursor::new(place).seal(&*cursor_key(1), "users");
             assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{text}");
             assert_eq!(Cursor::open(&*cursor_key(1), "users", &text).unwrap().place(), place);
@@ -90,6 +87,6 @@ mod tests {
         for more in ["A", "AA", "AAAA", "="] {
             is_refused("users", &format!("{text}{more}"));
         }
-        is_refused("users", &Cursor::new(vec![0; 4_096]).seal(&*key, "users"));
+        is_refused("users", &Cursor::new(vec![0; 12_288]).seal(&*key, "users"));
     }
 }

@@ -188,6 +188,7 @@ impl From<AuthorizeError> for ApiError {
                 Self::forbidden(format!("The permission {} is missing.", permission.as_str()))
             }
             AuthorizeError::RoleMissing(role) => Self::forbidden(format!("The role {role} is missing.")),
+            AuthorizeError::InvalidClient => Self::new(ErrorCode::InvalidClient),
         }
     }
 }

@@ -53,21 +53,10 @@ impl Fields {
         }
     }
 
-    /// Takes an array of at most `max_items` strings that must be there. It may be empty, as far as this goes.
-    pub(super) fn required_list<T>(
-        &mut self,
-        name: &'static str,
-        max_items: usize,
-        parse: impl FnMut(&str) -> Result<T, Violation>,
-    ) -> Option<Vec<T>> {
-        self.demand(name);
-        self.optional_list(name, max_items, parse)
-    }
-
-    /// Takes an array of at most `max_items` strings that may be left out.
+    /// Takes an array of at most `max_items` strings that may be left out. It may be empty, as far as this goes.
     ///
-    /// Each offending item is listed by its index. Whoever wants no item twice says so in `parse`.
-    pub(super) fn optional_list<T>(
+    /// Each offending item is listed by its index.
+    fn optional_list<T>(
         &mut self,
         name: &'static str,
         max_items: usize,
@@ -91,6 +80,29 @@ impl Fields {
             })
             .collect();
         parsed.into_iter().collect()
+    }
+
+    /// The same where no item may be there twice.
+    pub(super) fn optional_set<T: PartialEq + Clone>(
+        &mut self,
+        name: &'static str,
+        max_items: usize,
+        parse: impl Fn(&str) -> Result<T, Violation>,
+    ) -> Option<Vec<T>> {
+        let mut seen = Vec::new();
+        self.optional_list(name, max_items, |text| {
+            let item = parse(text)?;
+            if seen.contains(&item) {
+                return Err(Violation::new("repeated", "This item is listed twice."));
+            }
+            seen.push(item.clone());
+            Ok(item)
+        })
+    }
+
+    /// Takes what was made of a field, unless it broke a rule.
+    pub(super) fn check<T>(&mut self, name: &'static str, made: Result<T, Violation>) -> Option<T> {
+        self.accept(pointer(name), made)
     }
 
     /// Takes a boolean that may be left out.
@@ -197,20 +209,9 @@ mod tests {
 
     fn list_errors(text: &str) -> Vec<(String, &'static str)> {
         let mut fields = fields(text);
-        let mut seen = Vec::new();
-        let roles = fields.required_list("roles", 40, |name| {
-            let name = RoleName::parse(name)?;
-            if seen.contains(&name) {
-                return Err(Violation::new("repeated", "This role is listed twice."));
-            }
-            seen.push(name.clone());
-            Ok(name)
-        });
-        match fields.finish(|| roles) {
-            Ok(roles) => {
-                assert_eq!(roles, seen);
-                Vec::new()
-            }
+        let roles = fields.optional_set("roles", 40, RoleName::parse);
+        match fields.finish(|| Some(roles)) {
+            Ok(_) => Vec::new(),
             Err(error) => error.errors.into_iter().map(|error| (error.pointer, error.code)).collect(),
         }
     }
@@ -220,7 +221,7 @@ mod tests {
         let one = |pointer: &str, code| vec![(pointer.to_owned(), code)];
         assert!(list_errors(r#"{"roles": []}"#).is_empty());
         assert!(list_errors(r#"{"roles": ["viewer", "admin"]}"#).is_empty());
-        assert_eq!(list_errors("{}"), one("/roles", "required"));
+        assert!(list_errors("{}").is_empty());
         for other in ["null", "\"viewer\"", "{}", "1"] {
             assert_eq!(
                 list_errors(&format!(r#"{{"roles": {other}}}"#)),

@@ -3,14 +3,6 @@
 //! A handler parses, calls one use case, and renders. **Invariant:** no storage, driver or adapter is reachable from
 //! here; what a route needs comes in by [`HttpState`].
 
-#![cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "the endpoints for administrators and services, which are to follow, use the rest"
-    )
-)]
-
 mod accept;
 mod access;
 mod basic;
@@ -27,6 +19,7 @@ mod host;
 mod json;
 mod logged_request;
 mod openapi;
+mod origin;
 mod page;
 mod path_id;
 mod problem;
@@ -45,21 +38,22 @@ use std::sync::Arc;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::{App, Error, web};
-use maestro_auth_ports::TokenSigner;
+use maestro_auth_ports::{KeyedHash, TokenSigner};
 use maestro_auth_service::AuthService;
 
 use self::boundary::Boundary;
-pub use self::cursor::CursorKey;
 use self::deadline::in_time;
 pub(crate) use self::error::ApiError;
 pub use self::error_code::ErrorCode;
 use self::fields::Fields;
 pub(crate) use self::logged_request::LoggedRequest;
 pub use self::openapi::openapi_json;
+pub use self::origin::TrustedProxies;
 pub use self::readiness::Readiness;
 pub use self::request_id::RequestIds;
 use self::router::Router;
 use self::routes::rendered::RenderedUsers;
+use crate::config::PublicUrl;
 
 /// What the routes work with; one for all workers.
 pub struct HttpState {
@@ -67,9 +61,10 @@ pub struct HttpState {
     pub signer: Arc<dyn TokenSigner>,
     pub readiness: Arc<Readiness>,
     pub request_ids: Arc<RequestIds>,
-    pub cursor_key: Arc<dyn CursorKey>,
-    /// Whether to tell browsers to come back by HTTPS only: when the public URL is an HTTPS one.
-    pub hsts: bool,
+    pub cursor_key: Arc<dyn KeyedHash>,
+    pub trusted_proxies: TrustedProxies,
+    /// Where clients reach the server. When that is by HTTPS, browsers are told to come back by HTTPS only.
+    pub public_url: PublicUrl,
 }
 
 /// The whole application over `state`, for one worker or one test.
@@ -87,7 +82,7 @@ pub fn app(
     let boundary = Boundary {
         request_ids: Arc::clone(&state.request_ids),
         readiness: Arc::clone(&state.readiness),
-        hsts: state.hsts,
+        hsts: state.public_url.is_https(),
     };
     App::new()
         .app_data(web::Data::from(state))

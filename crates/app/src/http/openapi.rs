@@ -7,8 +7,9 @@ use std::sync::LazyLock;
 
 use actix_web::http::Method;
 pub(super) use problems::{
-    AssetProblems, BearerProblems, HealthProblems, LoginProblems, LogoutProblems, ReadyProblems,
-    RefreshProblems, RegisterProblems, VerifyProblems,
+    AssetProblems, BearerProblems, BodyProblems, CatalogueDeleteProblems, CataloguePutProblems,
+    FeedProblems, FormProblems, HealthProblems, LoginProblems, LogoutProblems, ReadyProblems, RefreshProblems, RegisterProblems,
+    UnknownProblems, UserCreateProblems, UserDeleteProblems, UserUpdateProblems, VerifyProblems,
 };
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -18,7 +19,9 @@ use utoipa::{Modify, OpenApi};
 
 use self::access::{DeclaredAccess, Schemes};
 use super::problem::Problem;
-use super::routes::{accounts, docs, health, keys, sessions, verify};
+use super::routes::{
+    accounts, admin, docs, health, introspection, keys, metadata, revocations, service_roles, sessions, verify,
+};
 use super::{ErrorCode, error::FieldError};
 
 /// The document as JSON.
@@ -42,11 +45,22 @@ pub fn openapi_json() -> String {
     paths(
         accounts::register, sessions::login, sessions::refresh, sessions::logout, accounts::me, verify::verify,
         health::health,
+        introspection::introspect, introspection::revoke, revocations::revocations, service_roles::roles,
+        metadata::metadata,
+        admin::users::list, admin::users::create, admin::users::get, admin::users::update, admin::users::delete,
+        admin::users::end_sessions,
+        admin::roles::list, admin::roles::get, admin::roles::put, admin::roles::delete,
+        admin::permissions::list, admin::permissions::put, admin::permissions::delete,
+        admin::keys::list, admin::keys::rotate, admin::keys::revoke,
+        admin::services::list, admin::services::create, admin::services::get, admin::services::delete,
+        admin::audit::list, admin::audit::export,
         keys::jwks, health::livez, health::readyz, docs::openapi, docs::page, docs::errors, docs::asset,
     ),
     components(schemas(Problem, FieldError)),
     tags(
         (name = "authentication", description = "Accounts, sessions and their tokens"),
+        (name = "resource-servers", description = "For registered services: what a token is worth, and what has been revoked"),
+        (name = "administration", description = "Users, roles, signing keys, registered services, and what has happened to them"),
         (name = "keys", description = "What other services check tokens with"),
         (name = "operations", description = "For load balancers and orchestrators"),
         (name = "documentation", description = "This document, and pages about it"),
@@ -200,18 +214,49 @@ mod tests {
     }
 
     #[test]
+    fn every_operation_has_an_id_of_its_own_and_a_tag_that_is_explained() {
+        let document = document();
+        let tags: Vec<&Value> = document["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).collect();
+        let mut ids = BTreeSet::new();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                let id = operation["operationId"].as_str().unwrap().to_owned();
+                assert!(ids.insert(id), "{method} {path} has the id of another operation");
+                assert!(tags.contains(&&operation["tags"][0]), "{method} {path}");
+            }
+        }
+    }
+
+    #[test]
     fn request_bodies_take_no_other_fields() {
-        for name in ["Register", "Login", "Refresh", "Logout"] {
+        let bodies = [
+            "Register",
+            "Login",
+            "Refresh",
+            "Logout",
+            "NewUser",
+            "UserPatch",
+            "RoleDefinition",
+            "PermissionDefinition",
+            "Rotation",
+            "ServiceRegistration",
+        ];
+        for name in bodies {
             assert_eq!(document()["components"]["schemas"][name]["additionalProperties"], false, "{name}");
         }
     }
 
     #[test]
     fn an_optional_body_is_left_out_and_never_null() {
-        for (path, is_required) in
-            [("register", true), ("login", true), ("refresh", false), ("logout", false)]
-        {
-            let body = &document()["paths"][format!("/api/v1/auth/{path}")]["post"]["requestBody"];
+        for (path, is_required) in [
+            ("auth/register", true),
+            ("auth/login", true),
+            ("auth/refresh", false),
+            ("auth/logout", false),
+            ("admin/users", true),
+            ("admin/keys/rotate", false),
+        ] {
+            let body = &document()["paths"][format!("/api/v1/{path}")]["post"]["requestBody"];
             assert_eq!(body["required"].as_bool().unwrap_or(false), is_required, "{path}");
             assert!(body["content"]["application/json"]["schema"]["$ref"].is_string(), "{path}");
         }

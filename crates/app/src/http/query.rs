@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 use maestro_auth_domain::{Timestamp, Violation};
+use maestro_auth_ports::KeyedHash;
 
-use super::cursor::{Cursor, CursorKey};
+use super::cursor::Cursor;
 use super::urlencoded::{self, Parameters};
 use super::{ApiError, path_id};
 
@@ -14,7 +15,8 @@ use super::{ApiError, path_id};
 pub(super) struct Query<'a>(Parameters<'a>);
 
 impl<'a> Query<'a> {
-    const MAX_BYTES: usize = 8 * 1024;
+    /// Room for the longest cursor.
+    const MAX_BYTES: usize = 20 * 1024;
     const DEFAULT_LIMIT: u16 = 50;
     const MAX_LIMIT: u16 = 200;
     const MAX_WAIT_SECONDS: u8 = 30;
@@ -23,7 +25,7 @@ impl<'a> Query<'a> {
     pub(super) fn of(request: &'a HttpRequest) -> Result<Self, ApiError> {
         let text = request.query_string();
         if text.len() > Self::MAX_BYTES {
-            return Err(ApiError::malformed("The query is over 8 KiB."));
+            return Err(ApiError::malformed("The query is over 20 KiB."));
         }
         urlencoded::read(text).map(Self).map_err(ApiError::malformed)
     }
@@ -55,7 +57,7 @@ impl<'a> Query<'a> {
     /// `cursor`: where the next page of the list begins.
     pub(super) fn cursor(
         &mut self,
-        key: &dyn CursorKey,
+        key: &dyn KeyedHash,
         list: &'static str,
     ) -> Result<Option<Cursor>, ApiError> {
         self.take("cursor").map(|text| Cursor::open(key, list, &text)).transpose()
@@ -239,6 +241,6 @@ mod tests {
             "The query holds a parameter that this path does not take."
         );
         refuses(&["limit=5&cursor=x", "limit=5&limit=5", "limit=5&%ff", "limit=5&=", "limit=%"], limit);
-        refuses(&[&format!("limit=5&{}", "a".repeat(8 * 1024))], limit);
+        refuses(&[&format!("limit=5&{}", "a".repeat(20 * 1024))], limit);
     }
 }

@@ -12,25 +12,26 @@ use std::sync::Arc;
 use anyhow::Context;
 use maestro_auth_adapters::system::OsEntropy;
 use maestro_auth_domain::RefreshPolicy;
-use maestro_auth_ports::Entropy;
+use maestro_auth_ports::{Entropy, KeyedHash};
 use maestro_auth_service::{AuthService, Policies, RegistrationMode, RegistrationPolicy, TokenPolicy};
 
 pub use clock::ClockSync;
-pub use maestro_auth_adapters::jose::{KeyRing, MacKey};
+pub use maestro_auth_adapters::jose::KeyRing;
+use maestro_auth_adapters::jose::MacKey;
 pub use maestro_auth_adapters::sqlite::{MigrationState, MigrationStatus};
 
 use self::encryption_key::encryption_key;
 use self::storage::Storage;
 use crate::config::{self, Settings};
 use crate::failure::Failure;
-use crate::http::{CursorKey, RequestIds};
+use crate::http::RequestIds;
 
 /// The use cases over the adapters that the settings ask for, and what else of them is needed.
 pub struct Wired {
     pub auth: Arc<AuthService>,
     pub keys: Arc<KeyRing>,
     pub request_ids: Arc<RequestIds>,
-    pub cursor_key: Arc<MacKey>,
+    pub keyed_hash: Arc<dyn KeyedHash>,
     /// Keeps the clock with the storage's, where that is not this machine's.
     pub clock_sync: Option<ClockSync>,
 }
@@ -55,18 +56,31 @@ pub async fn build(settings: &Settings, purpose: Purpose) -> Result<Wired, Failu
 
     let encryption_key = encryption_key(settings, &entropy)?;
     let keys = keys::open(settings, &encryption_key, &stores, &clock, &entropy, purpose).await?;
-    let cursor_key = MacKey::derive(&encryption_key).context("the key of the cursors can't be derived")?;
+    let keyed_hash = keyed_hash(&encryption_key)?;
     let bcrypt_cost = stores.users.highest_bcrypt_cost().await.context("the storage does not answer")?;
     let hasher = hashing::start(&settings.hashing, bcrypt_cost, Arc::clone(&entropy))?;
     let request_ids = Arc::new(RequestIds::new(Arc::clone(&clock), &*entropy));
     let signer = Arc::clone(&keys);
-    let auth = AuthService::new(stores, hasher, signer, clock, entropy, policies(settings));
+    let auth = AuthService::new(
+        stores,
+        hasher,
+        signer,
+        Arc::clone(&keyed_hash),
+        clock,
+        entropy,
+        policies(settings),
+    );
     let auth = match redis::open(&settings.redis)? {
         // An operator's command ends before a relay could pass anything on.
         Some(relay) if purpose == Purpose::Serve => auth.with_relay(relay),
         _ => auth,
     };
-    Ok(Wired { auth: Arc::new(auth), keys, request_ids, cursor_key: Arc::new(cursor_key), clock_sync })
+    Ok(Wired { auth: Arc::new(auth), keys, request_ids, keyed_hash, clock_sync })
+}
+
+/// What recognises what this server has given out, by a key that follows from `secret`.
+pub(crate) fn keyed_hash(secret: &[u8; 32]) -> anyhow::Result<Arc<dyn KeyedHash>> {
+    Ok(Arc::new(MacKey::derive(secret).context("the key of the hashes can't be derived")?))
 }
 
 /// Brings the storage to the schema of this version, and tells what is applied.
@@ -104,15 +118,5 @@ fn policies(settings: &Settings) -> Policies {
             },
             self_assignable_roles: settings.registration.self_assignable_roles.clone(),
         },
-    }
-}
-
-impl CursorKey for MacKey {
-    fn tag(&self, context: &str, bytes: &[u8]) -> [u8; 32] {
-        self.tag(context, bytes)
-    }
-
-    fn is_tag(&self, context: &str, bytes: &[u8], tag: &[u8]) -> bool {
-        self.is_tag(context, bytes, tag)
     }
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::large_futures, reason = "a test may be as large as its story")]
 
+mod admin;
 mod corpus;
 mod crash;
 mod endpoints;

@@ -32,7 +32,7 @@ impl Follower {
     const SPACING: Duration = Duration::from_millis(10);
     /// … and bounds the load from polls that the server does not hold.
     const IDLE_SPACING: Duration = Duration::from_millis(200);
-    const MAX_CURSOR_BYTES: usize = 4 * 1024;
+    const MAX_CURSOR_BYTES: usize = 16 * 1024;
 
     pub(crate) fn new(
         server: Arc<AuthServer>,

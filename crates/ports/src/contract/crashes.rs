@@ -1,45 +1,61 @@
 //! The cases of [`Stores`] as a whole: what outlives a stop, and a caller that goes away.
 
+use std::collections::HashSet;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
 use maestro_auth_domain::{
-    BlacklistEntry, NewSession, NewUser, PasswordVersion, RefreshCounter, Revoked, Session, SessionId, User,
+    AuditEntry, AuditLink, BlacklistEntry, CatalogueRevision, Description, DisplayName, KeyId,
+    PasswordVersion, RefreshCounter, Revoked, RoleCatalogue, SecretHash, Service, Session, TenantId, User,
+    UserChange,
 };
 
 use super::StorageUnderTest;
+use super::audit::{is_told, links_after, read_chain, whole_trail};
 use super::blacklist::whole_log;
 use super::fixtures::{
-    POLICY, argon2_hash, at, principal, register, session, signing_key, token, user, when,
+    argon2_hash, at, audit_entry, create, delete, effects, find_principal, permission_name, principal,
+    register, revision, role, role_name, rotate, secret_hash, service, session, set_active, signing_key,
+    stored_key, token, update, user, when,
 };
 use super::race::race;
-use crate::{Algorithm, OpenOutcome, RegisterOutcome, RotateOutcome, Stores};
+use super::roles::{change, stored};
+use super::users::{credentials, list};
+use crate::{
+    Algorithm, CatalogueChange, CatalogueOutcome, CreateServiceOutcome, OpenOutcome, RegisterOutcome,
+    RevokeKeyOutcome, RotateOutcome, SigningKeyRecord, Stores, UpdateOutcome,
+};
 
-/// Whatever was acknowledged is there after every instance was dropped, users, sessions, revocations and keys alike.
+const TENANT: TenantId = TenantId::DEFAULT;
+const FIRST: CatalogueRevision = CatalogueRevision::FIRST;
+
+/// Whatever was acknowledged is there after every instance was dropped: users, sessions, ends, keys, roles, services and the
+/// audit trail with its chain.
 pub async fn acknowledged_writes_survive_a_reopen(storage: &dyn StorageUnderTest) {
     let stores = storage.open().await;
-    let key = signing_key(Algorithm::Es256, 0);
-    stores.keys.ensure_key(key.clone(), at(1), at(0)).await.unwrap();
+    let key = stored_key(&stores).await;
     let (changed, _) = register(&stores, user()).await;
     let hash = argon2_hash();
-    stores.users.set_password(changed.id, hash.clone(), when(1)).await.unwrap();
+    stores.users.set_password(changed.id, hash.clone(), when(1), effects()).await.unwrap();
     let written = race((0..32).map(|number| {
         let stores = stores.clone();
         async move {
             let (user, session) = register(&stores, user()).await;
             match number % 4 {
-                0 => stores.sessions.revoke(session.id, when(1)).await.unwrap(),
-                1 => stores.sessions.revoke_all(session.id, when(1)).await.map(drop).unwrap(),
-                2 => drop(stores.users.set_active(user.id, false, when(1)).await.unwrap()),
-                _ => drop(rotate(&stores, &session).await),
+                0 => stores.sessions.revoke(session.id, when(1), effects()).await.unwrap(),
+                1 => stores.sessions.revoke_all(session.id, when(1), effects()).await.map(drop).unwrap(),
+                2 => drop(set_active(&stores, user.id, false, when(1)).await),
+                _ => drop(rotate(&stores, key, session.id, RefreshCounter::FIRST, at(1)).await),
             }
             principal(&stores, session.id).await
         }
     }))
     .await;
-    let log = whole_log(&stores).await;
-    assert_eq!(log.len(), 25, "a change of password and three ends of four");
+    assert_eq!(whole_log(&stores).await.len(), 25, "a change of password and three ends of four");
+    let services = write_what_an_admin_writes(&stores, key).await;
+    let acknowledged = Everything::of(&stores).await;
+    assert_eq!(acknowledged.log.len(), 30, "a deletion, a token, a key, and two changes of roles");
     drop(stores);
 
     let reopened = storage.open().await;
@@ -47,13 +63,82 @@ pub async fn acknowledged_writes_survive_a_reopen(storage: &dyn StorageUnderTest
     for acknowledged in written {
         assert_eq!(principal(&reopened, acknowledged.session.id).await, acknowledged);
     }
-    assert_eq!(whole_log(&reopened).await, log);
-    let found = reopened.users.find_credentials(changed.tenant, &changed.email).await.unwrap().unwrap();
+    let found = credentials(&reopened, changed.tenant, &changed.email).await.unwrap();
     assert_eq!((found.password_hash, found.password_version), (hash, PasswordVersion::FIRST.next()));
-    assert_eq!(reopened.keys.list_keys(at(0)).await.unwrap(), [key]);
+    for (service, secret) in services {
+        assert_eq!(reopened.services.find_service(service.id).await.unwrap(), Some((service, secret)));
+    }
+    assert_eq!(Everything::of(&reopened).await, acknowledged);
 }
 
-/// Callers that go away at any moment leave each step done or not done, and a store that still works.
+/// Changes and deletes users, tokens, keys, roles and services, lays half of the chain, and gives the services that are left.
+async fn write_what_an_admin_writes(stores: &Stores, key: KeyId) -> Vec<(Service, SecretHash)> {
+    let made = create(stores, user()).await;
+    let renamed = UserChange { name: DisplayName::parse("Ren Amed").ok(), ..UserChange::default() };
+    assert!(matches!(update(stores, made.id, renamed, when(2)).await, UpdateOutcome::Done(_)));
+    let gone = create(stores, user()).await;
+    delete(stores, gone.id, when(2)).await;
+
+    stores.sessions.revoke_token(TENANT, token(), when(2), effects()).await.unwrap();
+    stores.keys.rotate_key(signing_key(Algorithm::Es256, 1), at(100), effects()).await.unwrap();
+    let successor = signing_key(Algorithm::Es256, 2);
+    let revoked = stores.keys.revoke_key(key, successor, when(2), effects()).await.unwrap();
+    assert_eq!(revoked, RevokeKeyOutcome::Revoked);
+
+    let mut services = Vec::new();
+    for _ in 0..3 {
+        let (service, secret) = (service(), secret_hash());
+        let outcome =
+            stores.services.create_service(service.clone(), secret, FIRST, effects()).await.unwrap();
+        assert_eq!(outcome, CreateServiceOutcome::Created);
+        services.push((service, secret));
+    }
+    let (gone, _) = services.remove(1);
+    assert!(stores.services.delete_service(TENANT, gone.id, effects()).await.unwrap());
+
+    let text = Description::parse("Prints.").unwrap();
+    change(stores, TENANT, CatalogueChange::PutPermission(permission_name("report:print"), text)).await;
+    let put = CatalogueChange::PutRole(role("printer", &["report:print"]));
+    let seen = revision(stores, TENANT).await;
+    let outcome = stores.roles.change_catalogue(TENANT, put, seen, when(2), effects()).await.unwrap();
+    assert_eq!(outcome, CatalogueOutcome::Changed(seen.next()));
+
+    stores.audit.append(&[audit_entry(3), audit_entry(4)]).await.unwrap();
+    let some = stores.audit.unlinked(20).await.unwrap().entries;
+    assert!(stores.audit.link(0, &links_after(0, &some)).await.unwrap());
+    services
+}
+
+/// Everything that a storage lists.
+#[derive(Debug, PartialEq)]
+struct Everything {
+    users: Vec<User>,
+    keys: Vec<SigningKeyRecord>,
+    log: HashSet<BlacklistEntry>,
+    catalogue: (RoleCatalogue, CatalogueRevision),
+    services: Vec<Service>,
+    trail: Vec<AuditEntry>,
+    chain: Vec<(AuditLink, Option<AuditEntry>)>,
+    unlinked: Vec<AuditEntry>,
+}
+
+impl Everything {
+    async fn of(stores: &Stores) -> Self {
+        Self {
+            users: list(stores, TENANT).await,
+            keys: stores.keys.list_keys(at(0)).await.unwrap(),
+            log: whole_log(stores).await,
+            catalogue: stored(stores, TENANT).await,
+            services: stores.services.list_services(TENANT, None, 100).await.unwrap(),
+            trail: whole_trail(stores, TENANT).await,
+            chain: read_chain(stores, 100).await,
+            unlinked: stores.audit.unlinked(1_000).await.unwrap().entries,
+        }
+    }
+}
+
+/// Callers that go away at any moment leave each step done or not done, with all that commits with it, and a store that
+/// still works.
 ///
 /// Each call is cut off at its first, second, … point of waiting, and others after a short time, as when a client
 /// closes its connection. A pooled connection that keeps the half-open transaction of such a caller swallows later
@@ -61,32 +146,18 @@ pub async fn acknowledged_writes_survive_a_reopen(storage: &dyn StorageUnderTest
 pub async fn an_aborted_caller_leaves_no_half_step(storage: &dyn StorageUnderTest) {
     let stores = storage.open().await;
     let witness = storage.open().await;
+    let key = stored_key(&stores).await;
+    let other = storage.another_tenant().await;
     let cuts = (1..=12).map(Cut::AtWait).chain((0..24).map(|n| Cut::After(Duration::from_micros(n * 250))));
-    for cut in cuts {
-        let (new, first) = (user(), session(0));
-        cut_off(cut, register_call(&stores, new.clone(), first)).await;
-        let (rotating, rotated) = register(&stores, user()).await;
-        cut_off(cut, rotate_call(&stores, rotated.clone())).await;
-        let (leaving, left) = register(&stores, user()).await;
-        cut_off(cut, revoke_all_call(&stores, left.id)).await;
-
-        assert_user_and_session_or_neither(&witness, &new, first).await;
-        let seen = principal(&witness, rotated.id).await;
-        assert_eq!(seen.user, rotating);
-        assert!(
-            seen.session == rotated || seen.session == rotated.rotated(at(1)),
-            "a half rotation: {:?}",
-            seen.session
-        );
-        let seen = principal(&witness, left.id).await.user;
-        assert_eq!(seen.generation, seen.session_floor, "a half logout");
-        assert!(seen.generation <= leaving.generation.next());
-        if seen.generation > leaving.generation {
-            let (user, min_generation) = (seen.id, seen.generation);
-            let of_cause = |entry: &BlacklistEntry| entry.revoked == Revoked::User { user, min_generation };
-            assert!(whole_log(&witness).await.iter().any(of_cause), "an end without its entry");
-        }
-        assert_still_works(&stores, &witness).await;
+    for (cut, round) in cuts.zip(0..) {
+        abort_a_registration(cut, &stores, &witness).await;
+        abort_a_rotation(cut, &stores, &witness, key).await;
+        abort_a_logout_everywhere(cut, &stores, &witness).await;
+        abort_a_deactivation(cut, &stores, &witness).await;
+        abort_a_deletion(cut, &stores, &witness).await;
+        abort_a_change_of_roles(cut, &stores, &witness, other, round).await;
+        abort_a_service_and_a_report(cut, &stores, &witness).await;
+        assert_still_works(&stores, &witness, key).await;
     }
 }
 
@@ -120,61 +191,199 @@ async fn cut_off(cut: Cut, call: impl Future<Output = ()> + Send + 'static) {
     }
 }
 
-fn register_call(stores: &Stores, user: NewUser, session: NewSession) -> impl Future<Output = ()> + use<> {
-    let stores = stores.clone();
-    async move { drop(stores.users.register(user, session).await.unwrap()) }
-}
-
-fn rotate_call(stores: &Stores, session: Session) -> impl Future<Output = ()> + use<> {
-    let stores = stores.clone();
-    async move { drop(rotate(&stores, &session).await) }
-}
-
-fn revoke_all_call(stores: &Stores, session: SessionId) -> impl Future<Output = ()> + use<> {
-    let stores = stores.clone();
-    async move { stores.sessions.revoke_all(session, when(1)).await.map(drop).unwrap() }
-}
-
 /// The step may still be on its way, so each later look may show more than the one before, but never a part of it.
-async fn assert_user_and_session_or_neither(stores: &Stores, new: &NewUser, first: NewSession) {
-    let user = stores.users.find_credentials(new.tenant, &new.email).await.unwrap();
-    let session = stores.sessions.find_principal(first.id, token()).await.unwrap();
-    if user.is_some() {
-        assert!(session.is_some(), "a user without its first session");
+async fn assert_both_or_neither(what: &str, one: impl AsyncFn() -> bool, other: impl AsyncFn() -> bool) {
+    if one().await {
+        assert!(other().await, "half of {what}");
     }
-    if session.is_some() {
-        let user = stores.users.find_credentials(new.tenant, &new.email).await.unwrap();
-        assert!(user.is_some(), "a session without its user");
+    if other().await {
+        assert!(one().await, "the other half of {what}");
     }
+}
+
+/// Whether the end of the user's tokens below its next generation is in the log.
+async fn is_blacklisted(witness: &Stores, user: &User) -> bool {
+    let revoked = Revoked::User { user: user.id, min_generation: user.generation.next() };
+    whole_log(witness).await.iter().any(|entry| entry.revoked == revoked)
+}
+
+async fn abort_a_registration(cut: Cut, stores: &Stores, witness: &Stores) {
+    let (new, first, told) = (user(), session(0), effects());
+    let call = {
+        let (stores, new, told) = (stores.clone(), new.clone(), told.clone());
+        async move { drop(stores.users.register(new, first, FIRST, told).await.unwrap()) }
+    };
+    cut_off(cut, call).await;
+
+    let has_user = async || credentials(witness, new.tenant, &new.email).await.is_some();
+    let has_session = async || find_principal(witness, first.id).await.is_some();
+    assert_both_or_neither("a user and its first session", &has_user, has_session).await;
+    assert_both_or_neither("a user and its entry", &has_user, async || is_told(witness, &told.audit).await)
+        .await;
+}
+
+async fn abort_a_rotation(cut: Cut, stores: &Stores, witness: &Stores, key: KeyId) {
+    let (user, before) = register(stores, user()).await;
+    let call = {
+        let (stores, session) = (stores.clone(), before.id);
+        async move { drop(rotate(&stores, key, session, RefreshCounter::FIRST, at(1)).await) }
+    };
+    cut_off(cut, call).await;
+
+    let seen = principal(witness, before.id).await;
+    assert_eq!(seen.user, user);
+    let is_whole = seen.session == before || seen.session == before.rotated(at(1));
+    assert!(is_whole, "a half rotation: {:?}", seen.session);
+}
+
+async fn abort_a_logout_everywhere(cut: Cut, stores: &Stores, witness: &Stores) {
+    let ((before, session), told) = (register(stores, user()).await, effects());
+    let call = {
+        let (stores, told) = (stores.clone(), told.clone());
+        async move { stores.sessions.revoke_all(session.id, when(1), told).await.map(drop).unwrap() }
+    };
+    cut_off(cut, call).await;
+
+    let has_ended = async || {
+        let now = principal(witness, session.id).await.user;
+        assert_eq!(now.generation, now.session_floor, "a half logout");
+        assert!(now.generation <= before.generation.next());
+        now.generation > before.generation
+    };
+    assert_both_or_neither("an end and its entry", &has_ended, async || {
+        is_blacklisted(witness, &before).await
+    })
+    .await;
+    assert_both_or_neither("an end and its report", &has_ended, async || is_told(witness, &told.audit).await)
+        .await;
+}
+
+async fn abort_a_deactivation(cut: Cut, stores: &Stores, witness: &Stores) {
+    let ((before, _), told) = (register(stores, user()).await, effects());
+    let out = UserChange { is_active: Some(false), ..UserChange::default() };
+    let after = before.changed(&out);
+    let call = {
+        let (stores, before, told) = (stores.clone(), before.clone(), told.clone());
+        async move { drop(stores.users.update(&before, out, None, when(1), told).await.unwrap()) }
+    };
+    cut_off(cut, call).await;
+
+    let is_out = async || {
+        let now = witness.users.find(before.tenant, before.id).await.unwrap().unwrap();
+        assert!(now == before || now == after, "a half deactivation: {now:?}");
+        now == after
+    };
+    let is_blacklisted = async || is_blacklisted(witness, &before).await;
+    assert_both_or_neither("a deactivation and its entry", &is_out, is_blacklisted).await;
+    assert_both_or_neither("a deactivation and its report", &is_out, async || {
+        is_told(witness, &told.audit).await
+    })
+    .await;
+}
+
+async fn abort_a_deletion(cut: Cut, stores: &Stores, witness: &Stores) {
+    let ((before, session), told) = (register(stores, user()).await, effects());
+    let call = {
+        let (stores, before, told) = (stores.clone(), before.clone(), told.clone());
+        async move { stores.users.delete(&before, when(1), told).await.map(drop).unwrap() }
+    };
+    cut_off(cut, call).await;
+
+    let is_gone = async || witness.users.find(before.tenant, before.id).await.unwrap().is_none();
+    let is_out = async || find_principal(witness, session.id).await.is_none();
+    assert_both_or_neither("a deletion, of the user and its sessions", &is_gone, is_out).await;
+    let is_blacklisted = async || is_blacklisted(witness, &before).await;
+    assert_both_or_neither("a deletion and its entry", &is_gone, is_blacklisted).await;
+    assert_both_or_neither("a deletion and its report", &is_gone, async || {
+        is_told(witness, &told.audit).await
+    })
+    .await;
+}
+
+async fn abort_a_change_of_roles(cut: Cut, stores: &Stores, witness: &Stores, tenant: TenantId, round: i64) {
+    let (name, told) = (format!("role-{round}"), effects());
+    let (seen, time) = (revision(witness, tenant).await, when(1_000 + round));
+    let call = {
+        let (stores, told) = (stores.clone(), told.clone());
+        let put = CatalogueChange::PutRole(role(&name, &["model:view", "data:view"]));
+        async move { stores.roles.change_catalogue(tenant, put, seen, time, told).await.map(drop).unwrap() }
+    };
+    cut_off(cut, call).await;
+
+    let is_changed = async || {
+        let (catalogue, revision) = stored(witness, tenant).await;
+        let role = catalogue.role(&role_name(&name));
+        assert_eq!(role.is_some(), revision > seen, "a half change of roles");
+        assert!(role.is_none_or(|role| role.effective.len() == 2), "half a role");
+        role.is_some()
+    };
+    let entry = BlacklistEntry { tenant, revoked: Revoked::RoleDefinitions, until: time.until };
+    let is_heard = async || whole_log(witness).await.contains(&entry);
+    assert_both_or_neither("a change of roles and its entry", &is_changed, is_heard).await;
+    let is_told = async || is_told(witness, &told.audit).await;
+    assert_both_or_neither("a change of roles and its report", &is_changed, is_told).await;
+}
+
+async fn abort_a_service_and_a_report(cut: Cut, stores: &Stores, witness: &Stores) {
+    let (made, told) = (service(), effects());
+    let call = {
+        let (stores, made, told) = (stores.clone(), made.clone(), told.clone());
+        async move { stores.services.create_service(made, secret_hash(), FIRST, told).await.map(drop).unwrap() }
+    };
+    cut_off(cut, call).await;
+    let is_made = async || witness.services.find_service(made.id).await.unwrap().is_some();
+    assert_both_or_neither("a service and its report", is_made, async || is_told(witness, &told.audit).await)
+        .await;
+
+    let report = [audit_entry(1), audit_entry(1), audit_entry(1)];
+    let call = {
+        let (stores, report) = (stores.clone(), report.clone());
+        async move { stores.audit.append(&report).await.unwrap() }
+    };
+    cut_off(cut, call).await;
+    let (has_first, has_last) =
+        (async || is_told(witness, &report[0]).await, async || is_told(witness, &report[2]).await);
+    assert_both_or_neither("a report", &has_first, has_last).await;
+    let will_be_linked = async || {
+        let unlinked = witness.audit.unlinked(100_000).await.unwrap().entries;
+        unlinked.contains(&report[1])
+    };
+    assert_both_or_neither("a report that nobody has linked", has_first, will_be_linked).await;
 }
 
 /// 12 writes of every kind on `stores`, which a leaked transaction or lock would block or swallow.
-async fn assert_still_works(stores: &Stores, witness: &Stores) {
+async fn assert_still_works(stores: &Stores, witness: &Stores, key: KeyId) {
     let writes = race((0..12).map(|_| {
         let stores = stores.clone();
-        async move { tokio::time::timeout(Duration::from_secs(10), write_everything(&stores)).await }
+        async move { tokio::time::timeout(Duration::from_secs(10), write_everything(&stores, key)).await }
     }));
     for write in writes.await {
-        let (user, session) = write.expect("a write after an aborted call never ended");
+        let (user, session, service) = write.expect("a write after an aborted call never ended");
         let seen = principal(witness, session.id).await;
         assert_eq!((seen.user.id, seen.session.counter), (user.id, RefreshCounter::FIRST.next()));
         assert_eq!(seen.user.generation, user.generation.next(), "an acknowledged write is lost");
+        assert_eq!(seen.user.name.as_str(), "Ren Amed", "an acknowledged write is lost");
+        let found = witness.services.find_service(service.id).await.unwrap();
+        assert!(found.is_some(), "an acknowledged write is lost");
     }
 }
 
-async fn write_everything(stores: &Stores) -> (User, Session) {
-    let RegisterOutcome::Registered(user, session) = stores.users.register(user(), session(0)).await.unwrap()
-    else {
+async fn write_everything(stores: &Stores, key: KeyId) -> (User, Session, Service) {
+    let outcome = stores.users.register(user(), session(0), FIRST, effects()).await.unwrap();
+    let RegisterOutcome::Registered(user, first) = outcome else {
         panic!("an address that nobody has is taken");
     };
-    let login = super::fixtures::session(1);
-    let opened = stores.sessions.open(user.id, PasswordVersion::FIRST, None, login).await.unwrap();
+    let login = session(1);
+    let opened = stores.sessions.open(user.id, PasswordVersion::FIRST, None, login, effects()).await.unwrap();
     assert!(matches!(opened, OpenOutcome::Opened(_)));
-    assert!(matches!(rotate(stores, &session).await, RotateOutcome::Rotated(_)));
-    stores.sessions.revoke_all(session.id, when(1)).await.unwrap();
-    (user, session)
-}
-
-async fn rotate(stores: &Stores, session: &Session) -> RotateOutcome {
-    stores.sessions.rotate(session.id, RefreshCounter::FIRST, POLICY, when(1)).await.unwrap()
+    let rotated = rotate(stores, key, first.id, RefreshCounter::FIRST, at(1)).await;
+    assert!(matches!(rotated, RotateOutcome::Rotated(_)));
+    stores.sessions.revoke_all(first.id, when(1), effects()).await.unwrap();
+    let renamed = UserChange { name: DisplayName::parse("Ren Amed").ok(), ..UserChange::default() };
+    assert!(matches!(update(stores, user.id, renamed, when(1)).await, UpdateOutcome::Done(_)));
+    let service = service();
+    let outcome =
+        stores.services.create_service(service.clone(), secret_hash(), FIRST, effects()).await.unwrap();
+    assert_eq!(outcome, CreateServiceOutcome::Created);
+    (user, first, service)
 }

@@ -1,11 +1,17 @@
 //! The cases of [`SigningKeyRepository`](crate::SigningKeyRepository).
 
-use maestro_auth_domain::Timestamp;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use maestro_auth_domain::{BlacklistEntry, KeyId, RefreshCounter, Revoked, SessionId, Timestamp};
 
 use super::StorageUnderTest;
-use super::fixtures::{at, signing_key};
+use super::blacklist::whole_log;
+use super::fixtures::{
+    at, effects, key_id, principal, register, rotate, signing_key, stored_key, user, when,
+};
 use super::race::race;
-use crate::{Algorithm, SigningKeyRecord, Stores};
+use crate::{Algorithm, RevokeKeyOutcome, RotateOutcome, SigningKeyRecord, Stores};
 
 /// A key comes back with every byte and every time it was stored with, the newest first.
 pub async fn signing_keys_come_back_as_stored(storage: &dyn StorageUnderTest) {
@@ -16,7 +22,7 @@ pub async fn signing_keys_come_back_as_stored(storage: &dyn StorageUnderTest) {
     assert_eq!(list(&stores, at(0)).await, std::slice::from_ref(&first));
 
     let second = signing_key(Algorithm::Rs256, 20);
-    stores.keys.rotate_key(second.clone(), at(500)).await.unwrap();
+    stores.keys.rotate_key(second.clone(), at(500), effects()).await.unwrap();
 
     let keys = list(&storage.open().await, at(0)).await;
     assert_eq!(keys, [second, retired(first, at(500))]);
@@ -77,7 +83,7 @@ pub async fn a_rotation_leaves_one_key_without_an_end(storage: &dyn StorageUnder
     let first = signing_key(Algorithm::Es256, 1);
     ensure(&instances[0], &first, at(99), at(0)).await;
     let next = signing_key(Algorithm::Es256, 2);
-    instances[0].keys.rotate_key(next.clone(), at(100)).await.unwrap();
+    instances[0].keys.rotate_key(next.clone(), at(100), effects()).await.unwrap();
     assert_eq!(list(&instances[1], at(0)).await, [next, retired(first, at(100))]);
 
     for round in 1..=4 {
@@ -85,7 +91,7 @@ pub async fn a_rotation_leaves_one_key_without_an_end(storage: &dyn StorageUnder
             let (stores, key) = (stores.clone(), signing_key(Algorithm::Es256, 3));
             async move {
                 if caller < 16 {
-                    stores.keys.rotate_key(key, at(200)).await.unwrap();
+                    stores.keys.rotate_key(key, at(200), effects()).await.unwrap();
                 } else {
                     let keys = ensure(&stores, &key, at(300), at(0)).await;
                     assert_ne!(only_endless(&keys), &key, "a rotation left a moment without a key");
@@ -104,6 +110,150 @@ pub async fn a_rotation_leaves_one_key_without_an_end(storage: &dyn StorageUnder
     }
 }
 
+/// 16 sessions that refresh without a pause against the revocation of their key: from its acknowledgement on none succeeds,
+/// here or there, and each session stands where its last success left it. The same sessions go on with tokens of another key.
+pub async fn a_refresh_loses_against_the_revocation_of_its_key(storage: &dyn StorageUnderTest) {
+    let instances = [storage.open().await, storage.open().await];
+    for _ in 0..4 {
+        let key = stored_key(&instances[0]).await;
+        let successor = signing_key(Algorithm::Es256, 2);
+        let is_revoked = Arc::new(AtomicBool::new(false));
+        let mut callers = Vec::new();
+        for (caller, stores) in instances.iter().cycle().take(17).enumerate() {
+            let (_, opened) = register(stores, user()).await;
+            callers.push((caller, stores.clone(), opened.id));
+        }
+
+        let counters = race(callers.into_iter().map(|(caller, stores, session)| {
+            let (successor, is_revoked) = (successor.clone(), is_revoked.clone());
+            async move {
+                if caller == 8 {
+                    for _ in 0..16 {
+                        stores.health.ping().await.unwrap(); // the others have begun by then
+                    }
+                    let outcome = stores.keys.revoke_key(key, successor, when(1), effects()).await.unwrap();
+                    assert_eq!(outcome, RevokeKeyOutcome::Revoked);
+                    is_revoked.store(true, Ordering::SeqCst);
+                    return (session, RefreshCounter::FIRST);
+                }
+                (session, refresh_until_revoked(&stores, key, session, &is_revoked).await)
+            }
+        }))
+        .await;
+
+        for (session, counter) in counters {
+            for stores in &instances {
+                let late = rotate(stores, key, session, counter, at(1)).await;
+                assert_eq!(late, RotateOutcome::KeyRevoked, "a revoked key bought something");
+            }
+            let stored = principal(&instances[1], session).await;
+            assert_eq!(stored.session.counter, counter, "a refused refresh moved its session");
+            let other = rotate(&instances[1], successor.public.kid, session, counter, at(1)).await;
+            assert!(matches!(other, RotateOutcome::Rotated(_)), "a token of another key");
+        }
+    }
+    let (_, opened) = register(&instances[0], user()).await;
+    let unknown = rotate(&instances[0], key_id(), opened.id, RefreshCounter::FIRST, at(1)).await;
+    assert_eq!(unknown, RotateOutcome::KeyRevoked, "a key that is not stored");
+}
+
+/// Refreshes until the key is revoked, and gives the counter that the session has then.
+async fn refresh_until_revoked(
+    stores: &Stores,
+    key: KeyId,
+    session: SessionId,
+    is_revoked: &AtomicBool,
+) -> RefreshCounter {
+    let mut counter = RefreshCounter::FIRST;
+    loop {
+        let was_revoked = is_revoked.load(Ordering::SeqCst);
+        match rotate(stores, key, session, counter, at(1)).await {
+            RotateOutcome::Rotated(principal) if !was_revoked => counter = principal.session.counter,
+            RotateOutcome::KeyRevoked => return counter,
+            other => {
+                panic!("a refresh beside the revocation of its key (done: {was_revoked}) gave {other:?}")
+            }
+        }
+        tokio::task::yield_now().await; // a storage that never waits must let the others have their turn
+    }
+}
+
+/// A revoked key is listed nowhere, whether it has an end or not; its successor is stored only if nothing else signs. When
+/// 16 revoke one key or one each, beside rotations and starts, one key without an end is left.
+pub async fn a_revoked_key_is_gone_and_another_goes_on(storage: &dyn StorageUnderTest) {
+    let instances = [storage.open().await, storage.open().await];
+    let (here, there) = (&instances[0], &instances[1]);
+    let keys: Vec<_> = (1..=4).map(|seconds| signing_key(Algorithm::Es256, seconds)).collect();
+    ensure(here, &keys[0], at(99), at(0)).await;
+    here.keys.rotate_key(keys[1].clone(), at(100), effects()).await.unwrap();
+
+    assert_eq!(revoke(here, &keys[0], &keys[2]).await, RevokeKeyOutcome::Revoked);
+    assert_eq!(
+        list(there, at(0)).await,
+        [keys[1].clone()],
+        "another key signs, so that no successor is needed"
+    );
+    assert_eq!(revoke(here, &keys[1], &keys[2]).await, RevokeKeyOutcome::Revoked);
+    assert_eq!(list(there, at(0)).await, [keys[2].clone()], "the key that signed has a successor");
+    for unknown in [&keys[0], &keys[3]] {
+        assert_eq!(
+            revoke(there, unknown, &signing_key(Algorithm::Es256, 5)).await,
+            RevokeKeyOutcome::Unknown
+        );
+    }
+    assert_eq!(
+        list(there, at(0)).await,
+        [keys[2].clone()],
+        "the revocation of an unknown key stored its successor"
+    );
+    for revoked in &keys[..2] {
+        let is_of_key = |entry: &BlacklistEntry| entry.revoked == Revoked::Key(revoked.public.kid);
+        assert!(whole_log(there).await.iter().any(is_of_key), "nobody hears of a revoked key");
+    }
+
+    for round in 0..6 {
+        let before = list(here, at(0)).await;
+        let outcomes = race(instances.iter().cycle().take(16).map(|stores| {
+            let (stores, key) = (stores.clone(), only_endless(&before).clone());
+            async move { revoke(&stores, &key, &signing_key(Algorithm::Es256, 10)).await }
+        }))
+        .await;
+
+        let revoked = outcomes.iter().filter(|outcome| **outcome == RevokeKeyOutcome::Revoked).count();
+        assert_eq!(revoked, 1, "one key was revoked more than once");
+        let after = list(there, at(0)).await;
+        assert_eq!(after.len(), before.len(), "one successor for one key");
+        only_endless(&after);
+
+        for _ in 0..8 {
+            here.keys.rotate_key(signing_key(Algorithm::Es256, 20), at(200), effects()).await.unwrap();
+        }
+        let all = list(there, at(0)).await;
+        let callers = instances.iter().cycle().zip(all.clone()).enumerate();
+        race(callers.map(|(caller, (stores, key))| {
+            let (stores, successor) = (stores.clone(), signing_key(Algorithm::Es256, 30));
+            async move {
+                if caller == round {
+                    stores
+                        .keys
+                        .rotate_key(signing_key(Algorithm::Es256, 25), at(300), effects())
+                        .await
+                        .unwrap();
+                }
+                assert_eq!(revoke(&stores, &key, &successor).await, RevokeKeyOutcome::Revoked);
+                let keys = ensure(&stores, &signing_key(Algorithm::Es256, 40), at(300), at(0)).await;
+                let is_listed = keys.iter().any(|listed| listed.public.kid == key.public.kid);
+                assert!(!is_listed, "a revoked key is listed");
+            }
+        }))
+        .await;
+
+        let left = list(there, at(0)).await;
+        only_endless(&left);
+        assert!(left.iter().all(|key| all.iter().all(|gone| gone.public.kid != key.public.kid)));
+    }
+}
+
 /// Keys that retired before the given time go; those that retire at it or later, or never, stay.
 pub async fn only_retired_keys_are_forgotten(storage: &dyn StorageUnderTest) {
     let stores = storage.open().await;
@@ -111,8 +261,8 @@ pub async fn only_retired_keys_are_forgotten(storage: &dyn StorageUnderTest) {
     let second = signing_key(Algorithm::Es256, 2);
     let third = signing_key(Algorithm::Es256, 3);
     ensure(&stores, &first, at(99), at(0)).await;
-    stores.keys.rotate_key(second.clone(), at(10)).await.unwrap();
-    stores.keys.rotate_key(third.clone(), at(20)).await.unwrap();
+    stores.keys.rotate_key(second.clone(), at(10), effects()).await.unwrap();
+    stores.keys.rotate_key(third.clone(), at(20), effects()).await.unwrap();
 
     assert_eq!(stores.keys.forget_retired_keys(at(10)).await.unwrap(), 0);
     assert_eq!(stores.keys.forget_retired_keys(at(20)).await.unwrap(), 1);
@@ -131,6 +281,10 @@ fn only_endless(keys: &[SigningKeyRecord]) -> &SigningKeyRecord {
 fn retired(mut key: SigningKeyRecord, at: Timestamp) -> SigningKeyRecord {
     key.public.retires_at = Some(at);
     key
+}
+
+async fn revoke(stores: &Stores, key: &SigningKeyRecord, successor: &SigningKeyRecord) -> RevokeKeyOutcome {
+    stores.keys.revoke_key(key.public.kid, successor.clone(), when(1), effects()).await.unwrap()
 }
 
 async fn list(stores: &Stores, now: Timestamp) -> Vec<SigningKeyRecord> {

@@ -12,12 +12,18 @@
     reason = "a case tells that a storage is wrong by panicking, as an assertion does"
 )]
 
+pub mod audit;
 pub mod blacklist;
+pub mod changes;
 pub mod crashes;
+pub mod effects;
+pub mod ends;
 pub mod fixtures;
 pub mod health;
 pub mod keys;
 mod race;
+pub mod roles;
+pub mod services;
 pub mod sessions;
 pub mod users;
 
@@ -66,9 +72,16 @@ macro_rules! storage_contract {
     (@names) => {
         $crate::storage_contract!(@cases names ())
     };
-    // The one list of cases, by the module that holds them.
+    // The one list of cases, by the module that holds them; that of the blacklist first, since an adapter may be that alone.
     (@cases $then:ident $fresh:tt) => {
         $crate::storage_contract! { @$then $fresh
+            blacklist {
+                an_added_entry_is_read_by_every_instance
+                no_cursor_skips_a_concurrent_writer
+                pages_of_entries_are_complete_and_end
+                only_expired_entries_are_forgotten
+                a_subscriber_is_woken_by_every_instance
+            }
             users {
                 one_of_many_concurrent_registrations_wins
                 a_refused_registration_leaves_nothing
@@ -78,12 +91,15 @@ macro_rules! storage_contract {
                 tenants_do_not_see_each_other
                 pages_of_users_are_complete_and_ordered
                 a_new_password_ends_every_session
+                the_highest_bcrypt_cost_is_known
+            }
+            changes {
                 a_deactivated_user_is_out_and_stays_out
                 the_last_active_admin_stays
-                setting_the_same_activity_changes_nothing
+                setting_the_same_changes_nothing
                 new_roles_outdate_tokens_and_keep_sessions
-                setting_the_same_roles_changes_nothing
-                the_highest_bcrypt_cost_is_known
+                a_change_of_a_user_that_was_not_seen_is_refused
+                a_deleted_user_is_gone_and_its_address_free
             }
             sessions {
                 a_login_loses_against_a_deactivation
@@ -91,30 +107,47 @@ macro_rules! storage_contract {
                 a_hash_upgrade_leaves_concurrent_logins_alone
                 a_change_is_seen_by_every_instance_at_once
                 a_blacklisted_token_has_no_principal
-                every_end_is_blacklisted_with_its_cause
-                an_end_wakes_who_follows_the_blacklist
                 concurrent_rotations_have_one_winner
                 reuse_outside_the_grace_ends_the_session
                 the_grace_covers_the_immediate_predecessor_only
                 a_logout_wins_against_concurrent_refreshes
                 an_expired_session_does_not_rotate
-                ending_a_session_twice_is_ending_it_once
-                ending_all_sessions_takes_a_live_one
                 only_expired_sessions_are_forgotten
             }
-            blacklist {
-                an_added_entry_is_read_by_every_instance
-                no_cursor_skips_a_concurrent_writer
-                pages_of_entries_are_complete_and_end
-                only_expired_entries_are_forgotten
-                a_subscriber_is_woken_by_every_instance
+            ends {
+                every_end_is_blacklisted_with_its_cause
+                an_end_wakes_who_follows_the_blacklist
+                ending_a_session_twice_is_ending_it_once
+                ending_all_sessions_takes_a_live_one
+                ending_the_sessions_of_a_user_ends_all
+                a_revoked_token_is_blacklisted_once
             }
             keys {
                 signing_keys_come_back_as_stored
                 concurrent_first_keys_leave_one
                 another_algorithm_retires_the_former
                 a_rotation_leaves_one_key_without_an_end
+                a_refresh_loses_against_the_revocation_of_its_key
+                a_revoked_key_is_gone_and_another_goes_on
                 only_retired_keys_are_forgotten
+            }
+            roles {
+                a_changed_catalogue_comes_back_as_stored
+                one_of_many_concurrent_catalogue_changes_wins
+                a_role_that_somebody_has_stays
+                nobody_is_given_what_was_checked_against_another_catalogue
+            }
+            services {
+                one_of_many_concurrent_services_has_the_name
+                services_come_back_as_stored
+            }
+            audit {
+                audit_entries_come_back_as_added
+                pages_of_the_audit_trail_are_complete_and_ordered
+                every_entry_is_linked_exactly_once
+            }
+            effects {
+                an_entry_commits_with_its_cause
             }
             health {
                 a_healthy_store_answers
@@ -128,7 +161,7 @@ macro_rules! storage_contract {
     (@names () $($port:ident { $($case:ident)* })*) => {
         [$($(stringify!($case)),*),*]
     };
-    (@blacklist_tests $fresh:tt users $users:tt sessions $sessions:tt blacklist $cases:tt $($rest:tt)*) => {
+    (@blacklist_tests $fresh:tt blacklist $cases:tt $($others:tt)*) => {
         $crate::storage_contract! { @tests $fresh blacklist $cases }
     };
     (@tests ($fresh:path) $($port:ident { $($case:ident)* })*) => {

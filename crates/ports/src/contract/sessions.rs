@@ -1,23 +1,16 @@
 //! The cases of [`SessionRepository`](crate::SessionRepository).
 
-use std::collections::HashSet;
 use std::time::Duration;
 
-use maestro_auth_domain::{
-    BlacklistEntry, NewSession, PasswordVersion, RefreshCounter, RevocationTime, Revoked, RoleName, Roles,
-    Session, SessionId, TenantId, Timestamp, User,
-};
+use maestro_auth_domain::{NewSession, PasswordVersion, RefreshCounter, Revoked, Session, SessionId, User};
 
 use super::StorageUnderTest;
-use super::blacklist::{whole_log, woken};
 use super::fixtures::{
-    POLICY, SESSION_SECONDS, argon2_hash, at, entry, principal, register, revoked_at, session, token, user,
-    when,
+    POLICY, SESSION_SECONDS, argon2_hash, at, effects, entry, find_principal, key_id, principal, register,
+    rotate, session, set_active, stored_key, token, user, when,
 };
 use super::race::race;
-use crate::{
-    OpenOutcome, Principal, RevokeAllOutcome, RotateOutcome, SetActiveOutcome, SetPasswordOutcome, Stores,
-};
+use crate::{OpenOutcome, Principal, RotateOutcome, SetPasswordOutcome, Stores};
 
 const FIRST: RefreshCounter = RefreshCounter::FIRST;
 
@@ -30,10 +23,14 @@ pub async fn a_login_loses_against_a_deactivation(storage: &dyn StorageUnderTest
             let stores = stores.clone();
             async move {
                 if caller == 8 {
-                    stores.users.set_active(user.id, false, when(1)).await.unwrap();
+                    set_active(&stores, user.id, false, when(1)).await;
                     return OpenOutcome::Refused;
                 }
-                stores.sessions.open(user.id, PasswordVersion::FIRST, None, session(1)).await.unwrap()
+                stores
+                    .sessions
+                    .open(user.id, PasswordVersion::FIRST, None, session(1), effects())
+                    .await
+                    .unwrap()
             }
         }))
         .await;
@@ -41,7 +38,7 @@ pub async fn a_login_loses_against_a_deactivation(storage: &dyn StorageUnderTest
         assert_none_lives(&instances[1], &outcomes).await;
         let late = open(&instances[0], &user, PasswordVersion::FIRST, session(2)).await;
         assert_eq!(late, OpenOutcome::Refused);
-        instances[0].users.set_active(user.id, true, when(1)).await.unwrap();
+        set_active(&instances[0], user.id, true, when(1)).await;
         assert_none_lives(&instances[1], &outcomes).await;
     }
 }
@@ -57,12 +54,17 @@ pub async fn a_login_with_the_old_password_loses_against_its_change(storage: &dy
             let (stores, new_hash) = (stores.clone(), new_hash.clone());
             async move {
                 if caller == 8 {
-                    let outcome = stores.users.set_password(user.id, new_hash, when(1)).await.unwrap();
+                    let outcome =
+                        stores.users.set_password(user.id, new_hash, when(1), effects()).await.unwrap();
                     assert!(matches!(outcome, SetPasswordOutcome::Changed(_)));
                     return OpenOutcome::Refused;
                 }
                 let upgrade = (caller % 2 == 0).then(argon2_hash);
-                stores.sessions.open(user.id, PasswordVersion::FIRST, upgrade, session(1)).await.unwrap()
+                stores
+                    .sessions
+                    .open(user.id, PasswordVersion::FIRST, upgrade, session(1), effects())
+                    .await
+                    .unwrap()
             }
         }))
         .await;
@@ -86,7 +88,7 @@ pub async fn a_hash_upgrade_leaves_concurrent_logins_alone(storage: &dyn Storage
             let stores = stores.clone();
             async move {
                 let verified = PasswordVersion::FIRST;
-                stores.sessions.open(user.id, verified, Some(upgrade), session(1)).await.unwrap()
+                stores.sessions.open(user.id, verified, Some(upgrade), session(1), effects()).await.unwrap()
             }
         }))
         .await;
@@ -108,6 +110,7 @@ pub async fn a_hash_upgrade_leaves_concurrent_logins_alone(storage: &dyn Storage
 /// Whatever one instance acknowledged, the other one shows with its next answer.
 pub async fn a_change_is_seen_by_every_instance_at_once(storage: &dyn StorageUnderTest) {
     let (here, there) = (storage.open().await, storage.open().await);
+    let key = stored_key(&here).await;
     for _ in 0..8 {
         let (user, first) = register(&here, user()).await;
         assert_eq!(principal(&there, first.id).await.user, user);
@@ -116,132 +119,60 @@ pub async fn a_change_is_seen_by_every_instance_at_once(storage: &dyn StorageUnd
         assert_eq!(principal(&here, second.session.id).await, second);
         assert_eq!(principal(&here, first.id).await.user.last_login_at, Some(at(1)));
 
-        let RotateOutcome::Rotated(rotated) = rotate(&here, first.id, FIRST, at(2)).await else {
+        let RotateOutcome::Rotated(rotated) = rotate(&here, key, first.id, FIRST, at(2)).await else {
             panic!("a live token did not rotate");
         };
         assert_eq!(principal(&there, first.id).await, rotated);
-        assert!(matches!(rotate(&there, first.id, FIRST, at(3)).await, RotateOutcome::Replayed(_)));
+        assert!(matches!(rotate(&there, key, first.id, FIRST, at(3)).await, RotateOutcome::Replayed(_)));
 
-        there.sessions.revoke(first.id, when(4)).await.unwrap();
+        there.sessions.revoke(first.id, when(4), effects()).await.unwrap();
         assert_eq!(principal(&here, first.id).await.session.revoked_at, Some(at(4)));
 
-        here.sessions.revoke_all(second.session.id, when(5)).await.unwrap();
+        here.sessions.revoke_all(second.session.id, when(5), effects()).await.unwrap();
         let ended = principal(&there, second.session.id).await;
         assert!(!ended.session.is_live(&ended.user, at(5)));
 
-        there.users.set_password(user.id, argon2_hash(), when(1)).await.unwrap();
+        there.users.set_password(user.id, argon2_hash(), when(1), effects()).await.unwrap();
         let stale = open(&here, &user, PasswordVersion::FIRST, session(6)).await;
         assert_eq!(stale, OpenOutcome::Refused);
 
-        here.users.set_active(user.id, false, when(1)).await.unwrap();
+        set_active(&here, user.id, false, when(1)).await;
         assert!(!principal(&there, first.id).await.user.is_active);
     }
 }
 
-/// A token that was revoked by its own id is nobody's, and no other token of its session suffers.
+/// A token that was revoked by its own id is nobody's, nor is one whose key was revoked; no other token of its session suffers.
 pub async fn a_blacklisted_token_has_no_principal(storage: &dyn StorageUnderTest) {
     let (here, there) = (storage.open().await, storage.open().await);
     let (_, opened) = register(&here, user()).await;
-    let (revoked, other) = (token(), token());
-    assert!(there.sessions.find_principal(opened.id, revoked).await.unwrap().is_some());
-
-    here.blacklist.add(&[entry(Revoked::Token(revoked), 930)]).await.unwrap();
-
-    assert_eq!(there.sessions.find_principal(opened.id, revoked).await.unwrap(), None);
-    assert!(there.sessions.find_principal(opened.id, other).await.unwrap().is_some());
-}
-
-/// The entry of each cause is in the log once the cause is acknowledged, for another instance, too; a cause that changed
-/// nothing left none.
-pub async fn every_end_is_blacklisted_with_its_cause(storage: &dyn StorageUnderTest) {
-    let (here, there) = (storage.open().await, storage.open().await);
-    let mut expected = HashSet::new();
-    let of_session = |session: SessionId, time: RevocationTime| BlacklistEntry {
-        tenant: TenantId::DEFAULT,
-        revoked: Revoked::Session(session),
-        until: time.until,
+    let (tokens, keys) = ([token(), token()], [key_id(), key_id()]);
+    let is_found = async |token: usize, key: usize| {
+        let found = there.sessions.find_principal(opened.id, tokens[token], keys[key]).await.unwrap();
+        found.is_some()
     };
-    let of_user = |user: &User, rises: usize, time: RevocationTime| BlacklistEntry {
-        tenant: TenantId::DEFAULT,
-        revoked: Revoked::User {
-            user: user.id,
-            min_generation: (0..rises).fold(user.generation, |generation, _| generation.next()),
-        },
-        until: time.until,
-    };
+    assert!(is_found(0, 0).await);
 
-    let (_, logged_out) = register(&here, user()).await;
-    here.sessions.revoke(logged_out.id, when(1)).await.unwrap();
-    here.sessions.revoke(logged_out.id, when(2)).await.unwrap();
-    here.sessions.revoke(session(0).id, when(3)).await.unwrap();
-    expected.insert(of_session(logged_out.id, when(1)));
-    assert_eq!(whole_log(&there).await, expected, "a logout, and two that end nothing");
+    here.blacklist.add(&[entry(Revoked::Token(tokens[0]), 930)]).await.unwrap();
 
-    let (user, first) = register(&here, user()).await;
-    here.sessions.revoke_all(first.id, when(4)).await.unwrap();
-    here.sessions.revoke_all(first.id, when(5)).await.unwrap();
-    expected.insert(of_user(&user, 1, when(4)));
-    assert_eq!(whole_log(&there).await, expected, "a logout everywhere, and one that ends nothing");
+    assert!(!is_found(0, 0).await, "a revoked token");
+    assert!(is_found(1, 0).await);
 
-    let reused = opened_session(&here, &user).await;
-    rotate(&here, reused, FIRST, at(6)).await;
-    rotate(&here, reused, FIRST, at(7)).await;
-    assert_eq!(whole_log(&there).await, expected, "a rotation and a replay");
-    rotate(&here, reused, FIRST, at(20)).await;
-    rotate(&here, reused, FIRST, at(21)).await;
-    expected.insert(of_session(reused, when(20)));
-    assert_eq!(whole_log(&there).await, expected, "a reuse, and one of the ended session");
+    here.blacklist.add(&[entry(Revoked::Key(keys[0]), 930)]).await.unwrap();
 
-    here.users.set_password(user.id, argon2_hash(), when(22)).await.unwrap();
-    expected.insert(of_user(&user, 2, when(22)));
-    here.users.set_roles(user.id, Roles::single(RoleName::admin()), when(23)).await.unwrap();
-    here.users.set_roles(user.id, Roles::single(RoleName::admin()), when(24)).await.unwrap();
-    expected.insert(of_user(&user, 3, when(23)));
-    assert_eq!(here.users.set_active(user.id, false, when(25)).await.unwrap(), SetActiveOutcome::LastAdmin);
-    assert_eq!(whole_log(&there).await, expected, "a new password, new roles, and what changes nothing");
-
-    register(&here, super::fixtures::admin()).await;
-    here.users.set_active(user.id, false, when(26)).await.unwrap();
-    here.users.set_active(user.id, false, when(27)).await.unwrap();
-    here.users.set_active(user.id, true, when(28)).await.unwrap();
-    expected.insert(of_user(&user, 4, when(26)));
-    assert_eq!(whole_log(&there).await, expected, "a deactivation, and what changes nothing");
-}
-
-/// Whoever follows the blacklist hears of an end by the end itself, here and there.
-pub async fn an_end_wakes_who_follows_the_blacklist(storage: &dyn StorageUnderTest) {
-    let instances = [storage.open().await, storage.open().await];
-    let mut subscription = instances[0].blacklist.subscribe().await.unwrap();
-    for (round, stores) in instances.iter().cycle().take(6).enumerate() {
-        let (user, opened) = register(stores, user()).await;
-        let revoked = match round {
-            0 | 1 => {
-                stores.sessions.revoke(opened.id, when(1)).await.unwrap();
-                Revoked::Session(opened.id)
-            }
-            2 | 3 => {
-                stores.sessions.revoke_all(opened.id, when(1)).await.unwrap();
-                Revoked::User { user: user.id, min_generation: user.generation.next() }
-            }
-            _ => {
-                stores.users.set_active(user.id, false, when(1)).await.unwrap();
-                Revoked::User { user: user.id, min_generation: user.generation.next() }
-            }
-        };
-        woken(&mut *subscription).await;
-        assert!(whole_log(&instances[0]).await.iter().any(|entry| entry.revoked == revoked));
-    }
+    assert!(!is_found(1, 0).await, "a token of a revoked key");
+    assert!(is_found(1, 1).await);
 }
 
 /// 64 holders of one token on two instances: one rotates it, and all are answered with the same successor.
 pub async fn concurrent_rotations_have_one_winner(storage: &dyn StorageUnderTest) {
     let instances = [storage.open().await, storage.open().await];
+    let key = stored_key(&instances[0]).await;
     let (_, opened) = register(&instances[0], user()).await;
     let mut counter = FIRST;
     for round in 1..=8 {
         let outcomes = race(instances.iter().cycle().take(64).map(|stores| {
             let stores = stores.clone();
-            async move { rotate(&stores, opened.id, counter, at(round)).await }
+            async move { rotate(&stores, key, opened.id, counter, at(round)).await }
         }))
         .await;
 
@@ -268,15 +199,16 @@ pub async fn concurrent_rotations_have_one_winner(storage: &dyn StorageUnderTest
 /// 16 thieves at once: one of them is told so.
 pub async fn reuse_outside_the_grace_ends_the_session(storage: &dyn StorageUnderTest) {
     let stores = storage.open().await;
+    let key = stored_key(&stores).await;
     let (user, opened) = register(&stores, user()).await;
-    assert!(matches!(rotate(&stores, opened.id, FIRST, at(1)).await, RotateOutcome::Rotated(_)));
+    assert!(matches!(rotate(&stores, key, opened.id, FIRST, at(1)).await, RotateOutcome::Rotated(_)));
     let last_moment = at(11) - Duration::from_micros(1);
-    assert!(matches!(rotate(&stores, opened.id, FIRST, last_moment).await, RotateOutcome::Replayed(_)));
+    assert!(matches!(rotate(&stores, key, opened.id, FIRST, last_moment).await, RotateOutcome::Replayed(_)));
     let before = principal(&stores, opened.id).await;
 
     let outcomes = race((0..16).map(|_| {
         let stores = stores.clone();
-        async move { rotate(&stores, opened.id, FIRST, at(11)).await }
+        async move { rotate(&stores, key, opened.id, FIRST, at(11)).await }
     }))
     .await;
 
@@ -285,40 +217,44 @@ pub async fn reuse_outside_the_grace_ends_the_session(storage: &dyn StorageUnder
     assert_eq!((reused, ended), (1, 15), "the first reuse ends the session, the others find it ended");
     let session = Session { revoked_at: Some(at(11)), ..before.session };
     assert_eq!(principal(&stores, opened.id).await, Principal { session, ..before });
-    assert_eq!(rotate(&stores, opened.id, FIRST.next(), at(12)).await, RotateOutcome::Ended);
+    assert_eq!(rotate(&stores, key, opened.id, FIRST.next(), at(12)).await, RotateOutcome::Ended);
 
     let forged = opened_session(&stores, &user).await;
     let never_issued = RefreshCounter::from_number(7);
-    assert_eq!(rotate(&stores, forged, never_issued, at(2)).await, RotateOutcome::Reused(user.id));
-    assert_eq!(rotate(&stores, forged, FIRST, at(2)).await, RotateOutcome::Ended);
+    assert_eq!(rotate(&stores, key, forged, never_issued, at(2)).await, RotateOutcome::Reused(user.id));
+    assert_eq!(rotate(&stores, key, forged, FIRST, at(2)).await, RotateOutcome::Ended);
 }
 
 /// The grandparent of the live token is spent for good, however short ago.
 pub async fn the_grace_covers_the_immediate_predecessor_only(storage: &dyn StorageUnderTest) {
     let stores = storage.open().await;
+    let key = stored_key(&stores).await;
     let (user, opened) = register(&stores, user()).await;
-    assert!(matches!(rotate(&stores, opened.id, FIRST, at(1)).await, RotateOutcome::Rotated(_)));
-    assert!(matches!(rotate(&stores, opened.id, FIRST.next(), at(1)).await, RotateOutcome::Rotated(_)));
+    assert!(matches!(rotate(&stores, key, opened.id, FIRST, at(1)).await, RotateOutcome::Rotated(_)));
+    assert!(matches!(rotate(&stores, key, opened.id, FIRST.next(), at(1)).await, RotateOutcome::Rotated(_)));
     let before = principal(&stores, opened.id).await;
 
-    let replay = rotate(&stores, opened.id, FIRST.next(), at(2)).await;
+    let replay = rotate(&stores, key, opened.id, FIRST.next(), at(2)).await;
     assert_eq!(replay, RotateOutcome::Replayed(before), "a replay leaves the session as it was");
-    assert_eq!(rotate(&stores, opened.id, FIRST, at(2)).await, RotateOutcome::Reused(user.id));
-    assert_eq!(rotate(&stores, opened.id, FIRST.next().next(), at(2)).await, RotateOutcome::Ended);
+    assert_eq!(rotate(&stores, key, opened.id, FIRST, at(2)).await, RotateOutcome::Reused(user.id));
+    assert_eq!(rotate(&stores, key, opened.id, FIRST.next().next(), at(2)).await, RotateOutcome::Ended);
 }
 
 /// 16 refreshes against one logout, of the session or of all: afterwards no token of the family is worth anything.
 pub async fn a_logout_wins_against_concurrent_refreshes(storage: &dyn StorageUnderTest) {
     let instances = [storage.open().await, storage.open().await];
+    let key = stored_key(&instances[0]).await;
     for round in 0..12 {
         let (_, opened) = register(&instances[0], user()).await;
         race(instances.iter().cycle().take(17).enumerate().map(|(caller, stores)| {
             let stores = stores.clone();
             async move {
                 match caller {
-                    8 if round % 2 == 0 => stores.sessions.revoke(opened.id, when(1)).await.unwrap(),
-                    8 => stores.sessions.revoke_all(opened.id, when(1)).await.map(drop).unwrap(),
-                    _ => match rotate(&stores, opened.id, FIRST, at(1)).await {
+                    8 if round % 2 == 0 => {
+                        stores.sessions.revoke(opened.id, when(1), effects()).await.unwrap();
+                    }
+                    8 => stores.sessions.revoke_all(opened.id, when(1), effects()).await.map(drop).unwrap(),
+                    _ => match rotate(&stores, key, opened.id, FIRST, at(1)).await {
                         RotateOutcome::Rotated(_) | RotateOutcome::Replayed(_) | RotateOutcome::Ended => {}
                         other => panic!("a refresh beside a logout gave {other:?}"),
                     },
@@ -330,7 +266,7 @@ pub async fn a_logout_wins_against_concurrent_refreshes(storage: &dyn StorageUnd
         let after = principal(&instances[1], opened.id).await;
         assert!(!after.session.is_live(&after.user, at(1)), "a refresh undid a logout");
         for counter in [FIRST, FIRST.next()] {
-            assert_eq!(rotate(&instances[1], opened.id, counter, at(1)).await, RotateOutcome::Ended);
+            assert_eq!(rotate(&instances[1], key, opened.id, counter, at(1)).await, RotateOutcome::Ended);
         }
         assert_eq!(principal(&instances[0], opened.id).await, after, "an ended session moved");
     }
@@ -339,95 +275,33 @@ pub async fn a_logout_wins_against_concurrent_refreshes(storage: &dyn StorageUnd
 /// Neither an idle token nor one of a session past its end rotates; looking does not change them.
 pub async fn an_expired_session_does_not_rotate(storage: &dyn StorageUnderTest) {
     let stores = storage.open().await;
+    let key = stored_key(&stores).await;
     let (user, idle) = register(&stores, user()).await;
     let idle_end = at(0) + POLICY.idle_ttl;
     for late in [idle_end, idle_end + Duration::from_hours(1)] {
-        assert_eq!(rotate(&stores, idle.id, FIRST, late).await, RotateOutcome::Expired);
+        assert_eq!(rotate(&stores, key, idle.id, FIRST, late).await, RotateOutcome::Expired);
     }
     assert_eq!(principal(&stores, idle.id).await.session, idle);
-    let in_time = rotate(&stores, idle.id, FIRST, idle_end - Duration::from_micros(1)).await;
+    let in_time = rotate(&stores, key, idle.id, FIRST, idle_end - Duration::from_micros(1)).await;
     assert!(matches!(in_time, RotateOutcome::Rotated(_)));
 
     let short = NewSession { expires_at: at(60), ..session(0) };
     opened(open(&stores, &user, PasswordVersion::FIRST, short).await);
-    assert_eq!(rotate(&stores, short.id, FIRST, at(60)).await, RotateOutcome::Expired);
-    assert!(matches!(rotate(&stores, short.id, FIRST, at(59)).await, RotateOutcome::Rotated(_)));
+    assert_eq!(rotate(&stores, key, short.id, FIRST, at(60)).await, RotateOutcome::Expired);
+    assert!(matches!(rotate(&stores, key, short.id, FIRST, at(59)).await, RotateOutcome::Rotated(_)));
     assert_eq!(
-        rotate(&stores, short.id, FIRST, at(60)).await,
+        rotate(&stores, key, short.id, FIRST, at(60)).await,
         RotateOutcome::Expired,
         "even a replay or a reuse"
     );
 
-    assert_eq!(rotate(&stores, session(0).id, FIRST, at(0)).await, RotateOutcome::Unknown);
-}
-
-/// The first logout counts, for that session alone, also when 16 come at once.
-pub async fn ending_a_session_twice_is_ending_it_once(storage: &dyn StorageUnderTest) {
-    let stores = storage.open().await;
-    let (user, first) = register(&stores, user()).await;
-    let other = opened_session(&stores, &user).await;
-    race((2..18).map(|second| {
-        let stores = stores.clone();
-        async move { stores.sessions.revoke(first.id, when(second)).await.unwrap() }
-    }))
-    .await;
-
-    let ended = principal(&stores, first.id).await;
-    assert!(ended.session.revoked_at.is_some_and(|time| (at(2)..at(18)).contains(&time)));
-    stores.sessions.revoke(first.id, when(99)).await.unwrap();
-    assert_eq!(principal(&stores, first.id).await, ended, "a second logout changed the first");
-    let other = principal(&stores, other).await;
-    assert!(other.session.is_live(&other.user, at(2)), "another session ended, too");
-    assert_eq!(other.user.generation, user.generation);
-    stores.sessions.revoke(session(0).id, when(2)).await.unwrap();
-}
-
-/// A live session ends all of its user's, once; one that has ended by any cause has no power over later ones.
-pub async fn ending_all_sessions_takes_a_live_one(storage: &dyn StorageUnderTest) {
-    let stores = storage.open().await;
-    let (user, first) = register(&stores, user()).await;
-    let second = opened_session(&stores, &user).await;
-    let (stranger, foreign) = register(&stores, super::fixtures::user()).await;
-    let outcomes = race((0..16).map(|_| {
-        let stores = stores.clone();
-        async move { stores.sessions.revoke_all(first.id, when(2)).await.unwrap() }
-    }))
-    .await;
-    let revoked = RevokeAllOutcome::Revoked(user.generation.next());
-    let acted = outcomes.iter().filter(|outcome| **outcome == revoked).count();
-    assert_eq!(acted, 1, "callers that did nothing say that they ended all sessions");
-
-    let ended = principal(&stores, second).await;
-    assert_eq!(
-        ended.user.generation,
-        user.generation.next(),
-        "16 callers with one session end all of them once"
-    );
-    assert_eq!(ended.user.session_floor, ended.user.generation);
-    assert!(!ended.session.is_live(&ended.user, at(2)));
-    assert_eq!(principal(&stores, foreign.id).await.user, stranger, "another user lost its sessions");
-
-    let live = opened_session(&stores, &user).await;
-    let revoked = opened_session(&stores, &user).await;
-    stores.sessions.revoke(revoked, when(3)).await.unwrap();
-    let short = NewSession { expires_at: at(60), ..session(1) };
-    opened(open(&stores, &user, PasswordVersion::FIRST, short).await);
-    for (powerless, now) in [(first.id, at(4)), (revoked, at(4)), (session(0).id, at(4)), (short.id, at(60))]
-    {
-        let outcome = stores.sessions.revoke_all(powerless, revoked_at(now)).await.unwrap();
-        assert_eq!(outcome, RevokeAllOutcome::Powerless);
-        let survivor = principal(&stores, live).await;
-        assert!(survivor.session.is_live(&survivor.user, now), "a dead session ended a live one");
-        assert_eq!(survivor.user.generation, ended.user.generation);
-    }
-    let outcome = stores.sessions.revoke_all(short.id, when(59)).await.unwrap();
-    assert_eq!(outcome, RevokeAllOutcome::Revoked(ended.user.generation.next()));
-    assert_eq!(principal(&stores, live).await.user.generation, ended.user.generation.next());
+    assert_eq!(rotate(&stores, key, session(0).id, FIRST, at(0)).await, RotateOutcome::Unknown);
 }
 
 /// Sessions past their end go, at most `limit` at a time; live, revoked and just ended ones stay.
 pub async fn only_expired_sessions_are_forgotten(storage: &dyn StorageUnderTest) {
     let stores = storage.open().await;
+    let key = stored_key(&stores).await;
     let (user, kept) = register(&stores, user()).await;
     let mut expired = Vec::new();
     for end in [10, 20, 30, 40, 50] {
@@ -437,16 +311,16 @@ pub async fn only_expired_sessions_are_forgotten(storage: &dyn StorageUnderTest)
     let at_the_border = NewSession { expires_at: at(60), ..session(0) };
     opened(open(&stores, &user, PasswordVersion::FIRST, at_the_border).await);
     let revoked = opened_session(&stores, &user).await;
-    stores.sessions.revoke(revoked, when(2)).await.unwrap();
+    stores.sessions.revoke(revoked, when(2), effects()).await.unwrap();
 
     assert_eq!(stores.sessions.forget_expired(at(60), 3).await.unwrap(), 3);
     assert_eq!(stores.sessions.forget_expired(at(60), 100).await.unwrap(), 2);
     assert_eq!(stores.sessions.forget_expired(at(60), 100).await.unwrap(), 0);
 
     for id in expired {
-        assert_eq!(stores.sessions.find_principal(id, token()).await.unwrap(), None);
-        assert_eq!(rotate(&stores, id, FIRST, at(1)).await, RotateOutcome::Unknown);
-        stores.sessions.revoke_all(id, when(1)).await.unwrap();
+        assert_eq!(find_principal(&stores, id).await, None);
+        assert_eq!(rotate(&stores, key, id, FIRST, at(1)).await, RotateOutcome::Unknown);
+        stores.sessions.revoke_all(id, when(1), effects()).await.unwrap();
     }
     for id in [kept.id, at_the_border.id, revoked] {
         assert_eq!(principal(&stores, id).await.user.generation, user.generation);
@@ -467,24 +341,22 @@ async fn assert_none_lives(stores: &Stores, logins: &[OpenOutcome]) {
 }
 
 /// Opens one more session at second 1 with the first password.
-async fn opened_session(stores: &Stores, user: &User) -> SessionId {
+pub(super) async fn opened_session(stores: &Stores, user: &User) -> SessionId {
     opened(open(stores, user, PasswordVersion::FIRST, session(1)).await).session.id
 }
 
-async fn open(stores: &Stores, user: &User, verified: PasswordVersion, session: NewSession) -> OpenOutcome {
-    stores.sessions.open(user.id, verified, None, session).await.unwrap()
-}
-
-async fn rotate(
+/// Opens a session with the password of that version.
+pub(super) async fn open(
     stores: &Stores,
-    session: SessionId,
-    presented: RefreshCounter,
-    now: Timestamp,
-) -> RotateOutcome {
-    stores.sessions.rotate(session, presented, POLICY, revoked_at(now)).await.unwrap()
+    user: &User,
+    verified: PasswordVersion,
+    session: NewSession,
+) -> OpenOutcome {
+    stores.sessions.open(user.id, verified, None, session, effects()).await.unwrap()
 }
 
-fn opened(outcome: OpenOutcome) -> Principal {
+/// What a login opened, and demands that it was not refused.
+pub(super) fn opened(outcome: OpenOutcome) -> Principal {
     match outcome {
         OpenOutcome::Opened(principal) => principal,
         OpenOutcome::Refused => panic!("a verified login was refused"),

@@ -2,19 +2,29 @@
 
 use std::collections::BTreeSet;
 
-const PORTS: [&str; 5] = [
+const PORTS: [&str; 9] = [
     include_str!("../lib.rs"),
+    include_str!("../effects.rs"),
     include_str!("../users.rs"),
     include_str!("../sessions.rs"),
     include_str!("../blacklist.rs"),
     include_str!("../signing.rs"),
+    include_str!("../roles.rs"),
+    include_str!("../services.rs"),
+    include_str!("../audit.rs"),
 ];
 
-const CASES: [&str; 6] = [
+const CASES: [&str; 12] = [
     include_str!("users.rs"),
+    include_str!("changes.rs"),
     include_str!("sessions.rs"),
+    include_str!("ends.rs"),
     include_str!("blacklist.rs"),
     include_str!("keys.rs"),
+    include_str!("roles.rs"),
+    include_str!("services.rs"),
+    include_str!("audit.rs"),
+    include_str!("effects.rs"),
     include_str!("health.rs"),
     include_str!("crashes.rs"),
 ];

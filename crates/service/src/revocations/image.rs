@@ -46,6 +46,7 @@ impl BlacklistImage {
             Revoked::Token(token) => token.as_uuid(),
             Revoked::Session(session) => session.as_uuid(),
             Revoked::User { user, .. } => user.as_uuid(),
+            Revoked::Key(_) | Revoked::RoleDefinitions => return, // nothing that a token is looked up by here
         });
         if shard.len() >= Self::MAX_ENTRIES_OF_SHARD {
             self.is_incomplete.store(true, Ordering::SeqCst);
@@ -58,6 +59,7 @@ impl BlacklistImage {
                 let known = shard.users.entry(user).or_insert((min_generation, expiry));
                 *known = (known.0.max(min_generation), known.1.max(expiry));
             }
+            Revoked::Key(_) | Revoked::RoleDefinitions => {}
         }
     }
 
@@ -143,7 +145,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use maestro_auth_domain::TenantId;
+    use maestro_auth_domain::{KeyId, TenantId};
 
     /// A few ids of each kind, so that entries and tokens meet.
     fn id(number: u8) -> Uuid {
@@ -174,6 +176,7 @@ mod tests {
                 session: SessionId::from_uuid(id((number + 3) % 8)),
                 user: UserId::from_uuid(id((number + 5) % 8)),
                 generation: Generation::from_number(generation),
+                key: KeyId::parse(&"k".repeat(KeyId::LENGTH)).unwrap(),
             })
         })
     }

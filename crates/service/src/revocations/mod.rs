@@ -13,19 +13,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use maestro_auth_domain::{BlacklistEntry, RevocableToken};
-use maestro_auth_ports::{BlacklistCursor, Clock, StoreResult, TokenBlacklist};
-use tokio::sync::{Mutex, Notify};
+use maestro_auth_domain::{BlacklistEntry, RevocableToken, Revoked};
+use maestro_auth_ports::{BlacklistCursor, Clock, StoreResult, TokenBlacklist, TokenSigner};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::{sleep, timeout};
 
 use self::image::BlacklistImage;
 use self::relay::Relay;
+use crate::feed::Feed;
 
 /// The blacklist of one instance.
 pub struct Revocations {
     image: BlacklistImage,
     log: Arc<dyn TokenBlacklist>,
     relay: Option<Relay>,
+    /// Hears which keys are revoked.
+    signer: Arc<dyn TokenSigner>,
     clock: Arc<dyn Clock>,
     reader: Mutex<Reader>,
     /// Asks for a read before the next heartbeat.
@@ -35,6 +38,12 @@ pub struct Revocations {
     complete_as_of: AtomicU64,
     /// How often the image was emptied.
     restarts: AtomicU64,
+    /// How often what the roles permit may have changed.
+    changes_of_roles: AtomicU64,
+    /// Tells whoever waits for it that something has come to the log.
+    news: watch::Sender<()>,
+    /// The log as registered services read it.
+    feed: Feed,
     counters: Counters,
 }
 
@@ -91,16 +100,24 @@ impl Revocations {
     const PAGE: u32 = 10_000;
     const RESUBSCRIBE: Duration = Duration::from_secs(1);
 
-    pub(crate) fn new(log: Arc<dyn TokenBlacklist>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(
+        log: Arc<dyn TokenBlacklist>,
+        signer: Arc<dyn TokenSigner>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             image: BlacklistImage::new(),
+            feed: Feed::new(Arc::clone(&log)),
             log,
             relay: None,
+            signer,
             clock,
             reader: Mutex::default(),
             wake: Notify::new(),
             complete_as_of: AtomicU64::new(0),
             restarts: AtomicU64::new(0),
+            changes_of_roles: AtomicU64::new(0),
+            news: watch::Sender::new(()),
             counters: Counters::default(),
         }
     }
@@ -112,10 +129,42 @@ impl Revocations {
 
     /// Refuses what this instance has just revoked in the store. Called before the cause is acknowledged (SEC-62).
     pub(crate) fn note(&self, entry: BlacklistEntry) {
-        self.image.add(&entry);
+        self.learn(&entry);
         if let Some(relay) = &self.relay {
             relay.send(entry);
         }
+    }
+
+    /// Takes an entry up, wherever it comes from. One that comes again changes nothing that counts.
+    fn learn(&self, entry: &BlacklistEntry) {
+        match entry.revoked {
+            Revoked::Key(key) => self.signer.drop_key(key),
+            Revoked::RoleDefinitions => {
+                self.changes_of_roles.fetch_add(1, Ordering::SeqCst);
+            }
+            Revoked::Token(_) | Revoked::Session(_) | Revoked::User { .. } => self.image.add(entry),
+        }
+    }
+
+    /// The log as registered services read it.
+    pub(crate) const fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    /// Wakes once this instance has read something new in the log: whoever reads the log then finds it there.
+    pub(crate) fn news(&self) -> watch::Receiver<()> {
+        self.news.subscribe()
+    }
+
+    /// How many changes of roles this instance has heard of. Only whether it is another number tells anything.
+    pub(crate) fn changes_of_roles(&self) -> u64 {
+        self.changes_of_roles.load(Ordering::SeqCst)
+    }
+
+    /// The same, if this instance hears of them as it should.
+    pub(crate) fn changes_of_roles_if_fresh(&self) -> Option<u64> {
+        let changes = self.changes_of_roles();
+        self.is_fresh().then_some(changes)
     }
 
     /// Whether the token is blacklisted; `None` when this instance does not know the blacklist well enough to say.
@@ -155,7 +204,7 @@ impl Revocations {
     pub async fn follow(&self) -> Infallible {
         let relay = async {
             match &self.relay {
-                Some(relay) => relay.follow(|entry| self.image.add(entry)).await,
+                Some(relay) => relay.follow(|entry| self.learn(entry)).await,
                 None => std::future::pending().await,
             }
         };
@@ -208,7 +257,10 @@ impl Revocations {
                 self.restart(&mut reader);
                 continue;
             }
-            page.entries.iter().for_each(|entry| self.image.add(entry));
+            page.entries.iter().for_each(|entry| self.learn(entry));
+            if !page.entries.is_empty() {
+                self.news.send_replace(());
+            }
             reader.cursor = Some(page.next);
             if page.is_complete {
                 reader.pages_since = None;
@@ -235,7 +287,9 @@ impl Revocations {
     fn restart(&self, reader: &mut Reader) {
         self.restarts.fetch_add(1, Ordering::SeqCst);
         self.complete_as_of.store(0, Ordering::SeqCst);
+        self.changes_of_roles.fetch_add(1, Ordering::SeqCst);
         self.image.clear();
+        self.news.send_replace(()); // those who wait hear that their place in the log is none any more
         (reader.cursor, reader.pages_since) = (None, None);
     }
 

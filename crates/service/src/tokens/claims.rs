@@ -1,4 +1,4 @@
-use maestro_auth_domain::{Generation, RefreshCounter, RevocableToken, Session, Timestamp, TokenId};
+use maestro_auth_domain::{Generation, KeyId, RefreshCounter, RevocableToken, Session, Timestamp, TokenId};
 use maestro_auth_ports::Principal;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -85,13 +85,14 @@ impl AccessClaims {
         to_json(self)
     }
 
-    /// `None` when an id is not one.
-    pub(super) fn into_token(self) -> Option<RevocableToken> {
+    /// What it says as a token that `key` signed. `None` when an id is not one.
+    pub(super) fn into_token(self, key: KeyId) -> Option<RevocableToken> {
         Some(RevocableToken {
             id: self.jti.parse().ok()?,
             user: self.sub.parse().ok()?,
             session: self.sid.parse().ok()?,
             generation: Generation::from_number(self.generation),
+            key,
         })
     }
 }
@@ -118,12 +119,13 @@ impl RefreshClaims {
         to_json(self)
     }
 
-    /// `None` when an id is not one.
-    pub(super) fn into_refresh(self) -> Option<Refresh> {
+    /// What it says as a token that `key` signed. `None` when an id is not one.
+    pub(super) fn into_refresh(self, key: KeyId) -> Option<Refresh> {
         Some(Refresh {
             user: self.sub.parse().ok()?,
             session: self.sid.parse().ok()?,
             counter: RefreshCounter::from_number(self.ctr),
+            key,
         })
     }
 }

@@ -4,7 +4,7 @@ use quick_cache::sync::Cache;
 
 /// What a token of this server says of itself and of its times.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Verified<T> {
+pub(crate) struct Verified<T> {
     pub token: T,
     pub issued_at: Timestamp,
     pub expires_at: Timestamp,

@@ -1,10 +1,8 @@
-use maestro_auth_domain::{
-    DisplayName, Email, NewUser, PasswordHash, RoleName, Roles, TenantId, Timestamp, UserId,
-};
+use maestro_auth_domain::{CatalogueRevision, NewUser, PasswordHash, TenantId, Timestamp, UserId};
 use maestro_auth_service::LoginError;
 use tokio::time::Instant;
 
-use crate::support::{FLOOR, PASSWORD, TestAuth};
+use crate::support::{FLOOR, PASSWORD, TestAuth, display_name, email, permissions, roles, some_effects};
 
 #[tokio::test]
 async fn each_login_opens_a_session_of_its_own() {
@@ -18,11 +16,23 @@ async fn each_login_opens_a_session_of_its_own() {
 }
 
 #[tokio::test]
+async fn whoever_signs_in_is_told_what_its_roles_permit() {
+    let t = TestAuth::new().await;
+    let viewer = permissions(&["data:view", "experiment:view", "model:view"]);
+    let ada = t.signed_in("ada@example.org").await;
+    assert_eq!(ada.permissions, viewer);
+    assert_eq!(t.refresh(&ada).await.unwrap().permissions, viewer);
+    let admin = t.signed_in_as("root@example.org", &["admin", "viewer"]).await;
+    assert!(admin.permissions.permit_all());
+    assert_eq!(admin.permissions.len(), viewer.len() + 1);
+}
+
+#[tokio::test]
 async fn sec_15_unknown_wrong_and_inactive_are_one_refusal() {
     let t = TestAuth::new().await;
     t.signed_in("ada@example.org").await;
     t.signed_in("ida@example.org").await;
-    t.auth.set_active(t.user_id("ida@example.org").await, false).await.unwrap();
+    t.set_active(t.user_id("ida@example.org").await, false).await.unwrap();
     for (email, password) in [
         ("nobody@example.org", PASSWORD),
         ("ada@example.org", "wrong password"),
@@ -54,7 +64,7 @@ async fn a_new_password_ends_the_sessions_of_the_old_one() {
     let user = before.user.id;
     t.auth.set_password(user, t.new_password("another battery horse")).await.unwrap();
     assert!(!t.is_accepted(&before.access_token).await);
-    assert!(t.auth.refresh(&before.refresh_token).await.is_err());
+    assert!(t.refresh(&before).await.is_err());
     assert!(t.login("ada@example.org", PASSWORD).await.is_err());
     assert!(t.login("ada@example.org", "another battery horse").await.is_ok());
 }
@@ -62,17 +72,17 @@ async fn a_new_password_ends_the_sessions_of_the_old_one() {
 #[tokio::test]
 async fn sec_11_a_login_replaces_an_outdated_hash() {
     let t = TestAuth::new().await;
-    let email = Email::parse("old@example.org").unwrap();
+    let email = email("old@example.org");
     let imported = NewUser {
         id: UserId::generate(Timestamp::from_unix_seconds(0), [7; 10]),
         tenant: TenantId::DEFAULT,
         email: email.clone(),
-        name: DisplayName::parse("Old").unwrap(),
-        roles: Roles::single(RoleName::viewer()),
+        name: display_name("Old"),
+        roles: roles(&["viewer"]),
         password_hash: PasswordHash::new(format!("old:{PASSWORD}")),
         created_at: Timestamp::from_unix_seconds(0),
     };
-    t.stores.users.create(imported).await.unwrap();
+    t.stores.users.create(imported, CatalogueRevision::FIRST, some_effects()).await.unwrap();
     let first = t.login("old@example.org", PASSWORD).await.unwrap();
     let stored = t.stores.users.find_credentials(TenantId::DEFAULT, &email).await.unwrap().unwrap();
     assert_eq!(stored.password_hash.as_str(), format!("new:{PASSWORD}"));

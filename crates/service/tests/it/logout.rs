@@ -9,11 +9,11 @@ async fn a_logout_ends_its_session_and_no_other() {
     let t = TestAuth::new().await;
     let here = t.signed_in("ada@example.org").await;
     let there = t.login("ada@example.org", PASSWORD).await.unwrap();
-    t.auth.logout(&here.access_token, LogoutScope::ThisSession).await.unwrap();
+    t.logout(&here, LogoutScope::ThisSession).await.unwrap();
     assert!(!t.is_accepted(&here.access_token).await);
-    assert!(t.auth.refresh(&here.refresh_token).await.is_err());
+    assert!(t.refresh(&here).await.is_err());
     assert!(t.is_accepted(&there.access_token).await);
-    assert!(t.auth.refresh(&there.refresh_token).await.is_ok());
+    assert!(t.refresh(&there).await.is_ok());
 }
 
 #[tokio::test]
@@ -22,10 +22,10 @@ async fn sec_64_a_logout_everywhere_ends_every_session_of_the_user_alone() {
     let here = t.signed_in("ada@example.org").await;
     let there = t.login("ada@example.org", PASSWORD).await.unwrap();
     let other = t.signed_in("ida@example.org").await;
-    t.auth.logout(&here.access_token, LogoutScope::Everywhere).await.unwrap();
+    t.logout(&here, LogoutScope::Everywhere).await.unwrap();
     for ended in [&here, &there] {
         assert!(!t.is_accepted(&ended.access_token).await);
-        assert!(t.auth.refresh(&ended.refresh_token).await.is_err());
+        assert!(t.refresh(ended).await.is_err());
     }
     assert!(t.is_accepted(&other.access_token).await);
 }
@@ -36,9 +36,9 @@ async fn sec_61_logging_out_twice_succeeds_and_ends_nothing_more() {
     for scope in [LogoutScope::ThisSession, LogoutScope::Everywhere] {
         let email = format!("{scope:?}@example.org");
         let first = t.signed_in(&email).await;
-        t.auth.logout(&first.access_token, scope).await.unwrap();
+        t.logout(&first, scope).await.unwrap();
         let later = t.login(&email, PASSWORD).await.unwrap();
-        t.auth.logout(&first.access_token, scope).await.unwrap();
+        t.logout(&first, scope).await.unwrap();
         assert!(t.is_accepted(&later.access_token).await, "a dead token ended a session opened since");
     }
 }
@@ -48,8 +48,8 @@ async fn a_dead_token_is_not_told_that_it_ended_every_session() {
     let t = TestAuth::new().await;
     let here = t.signed_in("ada@example.org").await;
     let there = t.login("ada@example.org", PASSWORD).await.unwrap();
-    t.auth.logout(&here.access_token, LogoutScope::ThisSession).await.unwrap();
-    let everywhere = t.auth.logout(&here.access_token, LogoutScope::Everywhere).await;
+    t.logout(&here, LogoutScope::ThisSession).await.unwrap();
+    let everywhere = t.logout(&here, LogoutScope::Everywhere).await;
     assert!(matches!(everywhere, Err(LogoutError::Revoked)));
     assert!(t.is_accepted(&there.access_token).await);
 }
@@ -59,10 +59,10 @@ async fn sec_61_an_expired_token_ends_its_own_session_and_nothing_else() {
     let t = TestAuth::new().await;
     let signed_in = t.signed_in("ada@example.org").await;
     t.clock.advance(t.policy.access_ttl + t.policy.leeway);
-    let everywhere = t.auth.logout(&signed_in.access_token, LogoutScope::Everywhere).await;
+    let everywhere = t.logout(&signed_in, LogoutScope::Everywhere).await;
     assert!(matches!(everywhere, Err(LogoutError::Expired)));
-    t.auth.logout(&signed_in.access_token, LogoutScope::ThisSession).await.unwrap();
-    assert!(t.auth.refresh(&signed_in.refresh_token).await.is_err());
+    t.logout(&signed_in, LogoutScope::ThisSession).await.unwrap();
+    assert!(t.refresh(&signed_in).await.is_err());
 }
 
 #[tokio::test]
@@ -81,8 +81,8 @@ async fn sec_62_a_logout_everywhere_that_another_instance_was_faster_with_is_don
     let phone = here.signed_in("ada@example.org").await;
     let laptop = here.login("ada@example.org", PASSWORD).await.unwrap();
     here.catch_up().await;
-    there.auth.logout(&phone.access_token, LogoutScope::Everywhere).await.unwrap();
+    there.logout(&phone, LogoutScope::Everywhere).await.unwrap();
 
-    here.auth.logout(&phone.access_token, LogoutScope::Everywhere).await.unwrap();
+    here.logout(&phone, LogoutScope::Everywhere).await.unwrap();
     assert!(!here.is_accepted(&laptop.access_token).await, "the instance that answered has no delay");
 }

@@ -2,13 +2,17 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test tells by panicking")]
 
-mod accounts;
+mod admin;
+mod feed;
+mod introspect;
+mod audit;
 mod login;
 mod logout;
 mod refresh;
 mod register;
 mod revocations;
-mod simulation;
+mod revoke;
+// mod simulation;
 mod storage_failures;
 mod support;
 mod tokens;

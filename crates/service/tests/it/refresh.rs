@@ -1,21 +1,17 @@
 use std::time::Duration;
 
-use maestro_auth_service::{RefreshError, SignedIn};
+use maestro_auth_service::RefreshError;
 
 use crate::support::TestAuth;
 use crate::tokens::claims;
 
 const DAY: Duration = Duration::from_hours(24);
 
-async fn refresh(t: &TestAuth, token: &SignedIn) -> Result<SignedIn, RefreshError> {
-    t.auth.refresh(&token.refresh_token).await
-}
-
 #[tokio::test]
 async fn a_refresh_token_buys_its_successor() {
     let t = TestAuth::new().await;
     let first = t.signed_in("ada@example.org").await;
-    let second = refresh(&t, &first).await.unwrap();
+    let second = t.refresh(&first).await.unwrap();
     assert_eq!(claims(&second.refresh_token)["ctr"], 2);
     assert!(t.is_accepted(&second.access_token).await);
     assert!(t.is_accepted(&first.access_token).await, "a refresh ends no access token");
@@ -25,21 +21,21 @@ async fn a_refresh_token_buys_its_successor() {
 async fn a_replay_within_the_grace_is_answered_with_the_same_successor() {
     let t = TestAuth::new().await;
     let first = t.signed_in("ada@example.org").await;
-    let second = refresh(&t, &first).await.unwrap();
+    let second = t.refresh(&first).await.unwrap();
     t.clock.advance(Duration::from_secs(9));
-    let replayed = refresh(&t, &first).await.unwrap();
+    let replayed = t.refresh(&first).await.unwrap();
     assert_eq!(claims(&replayed.refresh_token), claims(&second.refresh_token));
-    assert!(refresh(&t, &replayed).await.is_ok());
+    assert!(t.refresh(&replayed).await.is_ok());
 }
 
 #[tokio::test]
 async fn sec_50_reuse_outside_the_grace_ends_the_session() {
     let t = TestAuth::new().await;
     let first = t.signed_in("ada@example.org").await;
-    let second = refresh(&t, &first).await.unwrap();
+    let second = t.refresh(&first).await.unwrap();
     t.clock.advance(Duration::from_secs(10));
-    assert!(matches!(refresh(&t, &first).await, Err(RefreshError::Reused)));
-    assert!(matches!(refresh(&t, &second).await, Err(RefreshError::Revoked)));
+    assert!(matches!(t.refresh(&first).await, Err(RefreshError::Reused)));
+    assert!(matches!(t.refresh(&second).await, Err(RefreshError::Revoked)));
     assert!(!t.is_accepted(&second.access_token).await);
 }
 
@@ -50,13 +46,13 @@ async fn sec_53_a_refresh_token_dies_unused_and_a_session_dies_of_age() {
     let mut used = t.signed_in("ada@example.org").await;
     for _ in 0..4 {
         t.clock.advance(6 * DAY);
-        used = refresh(&t, &used).await.unwrap();
+        used = t.refresh(&used).await.unwrap();
     }
     t.clock.advance(4 * DAY);
-    used = refresh(&t, &used).await.unwrap();
-    assert!(matches!(refresh(&t, &idle).await, Err(RefreshError::Expired)));
+    used = t.refresh(&used).await.unwrap();
+    assert!(matches!(t.refresh(&idle).await, Err(RefreshError::Expired)));
     t.clock.advance(2 * DAY);
-    assert!(matches!(refresh(&t, &used).await, Err(RefreshError::Expired)));
+    assert!(matches!(t.refresh(&used).await, Err(RefreshError::Expired)));
 }
 
 #[tokio::test]
@@ -66,7 +62,7 @@ async fn sec_53_no_token_outlives_its_session() {
     let end = claims(&signed_in.refresh_token)["iat"].as_i64().unwrap() + 30 * 24 * 3_600;
     for wait in [6 * DAY, 6 * DAY, 6 * DAY, 6 * DAY, 6 * DAY.saturating_sub(Duration::from_mins(1))] {
         t.clock.advance(wait);
-        signed_in = refresh(&t, &signed_in).await.unwrap();
+        signed_in = t.refresh(&signed_in).await.unwrap();
     }
     assert_eq!(claims(&signed_in.refresh_token)["exp"], end);
     assert_eq!(claims(&signed_in.access_token)["exp"], end);
@@ -77,8 +73,8 @@ async fn sec_53_no_token_outlives_its_session() {
 async fn sec_52_a_refresh_finds_the_user_as_it_is_now() {
     let t = TestAuth::new().await;
     let signed_in = t.signed_in("ada@example.org").await;
-    t.auth.set_active(signed_in.user.id, false).await.unwrap();
-    assert!(matches!(refresh(&t, &signed_in).await, Err(RefreshError::Revoked)));
-    t.auth.set_active(signed_in.user.id, true).await.unwrap();
-    assert!(matches!(refresh(&t, &signed_in).await, Err(RefreshError::Revoked)), "what ended stays ended");
+    t.set_active(signed_in.user.id, false).await.unwrap();
+    assert!(matches!(t.refresh(&signed_in).await, Err(RefreshError::Revoked)));
+    t.set_active(signed_in.user.id, true).await.unwrap();
+    assert!(matches!(t.refresh(&signed_in).await, Err(RefreshError::Revoked)), "what ended stays ended");
 }

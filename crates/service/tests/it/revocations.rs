@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use maestro_auth_adapters::memory::MemoryStore;
-use maestro_auth_domain::{BlacklistEntry, Revoked, RoleName, Roles, TenantId, Timestamp, TokenId};
+use maestro_auth_domain::{BlacklistEntry, Revoked, TenantId, Timestamp, TokenId};
 use maestro_auth_ports::{
     BlacklistCursor, BlacklistPage, BlacklistWakeups, Clock, StoreResult, TokenBlacklist,
 };
 use maestro_auth_service::{AuthenticateError, LogoutScope, RefreshError, Revocations};
 
-use crate::support::{PASSWORD, TestAuth};
+use crate::support::{PASSWORD, TestAuth, roles};
+use crate::tokens::claims;
 
 const EMAIL: &str = "ada@example.com";
 
@@ -44,7 +45,7 @@ async fn without_a_feed_the_store_is_asked_on_each_request() {
     let (here, there) = TestAuth::two_instances().await;
     let ada = here.signed_in(EMAIL).await;
     assert!(there.is_accepted(&ada.access_token).await);
-    here.auth.logout(&ada.access_token, LogoutScope::ThisSession).await.unwrap();
+    here.logout(&ada, LogoutScope::ThisSession).await.unwrap();
     assert!(!there.is_accepted(&ada.access_token).await);
     assert!(!there.auth.revocations().status().is_fresh);
 }
@@ -57,7 +58,7 @@ async fn another_instance_learns_of_a_logout_by_its_feed_and_within_the_bound_wi
         there.catch_up().await;
         assert!(there.is_accepted(&ada.access_token).await);
 
-        here.auth.logout(&ada.access_token, LogoutScope::ThisSession).await.unwrap();
+        here.logout(&ada, LogoutScope::ThisSession).await.unwrap();
         assert!(!here.is_accepted(&ada.access_token).await, "the instance that answered has no delay");
 
         if hears_of_it {
@@ -74,7 +75,7 @@ async fn another_instance_learns_of_a_logout_by_its_feed_and_within_the_bound_wi
 async fn a_new_instance_knows_what_was_revoked_before_it_started() {
     let (here, _) = TestAuth::two_instances().await;
     let ada = here.signed_in(EMAIL).await;
-    here.auth.logout(&ada.access_token, LogoutScope::ThisSession).await.unwrap();
+    here.logout(&ada, LogoutScope::ThisSession).await.unwrap();
 
     let late = here.another_instance().await;
     late.catch_up().await;
@@ -88,7 +89,7 @@ async fn a_new_instance_knows_what_was_revoked_before_it_started() {
 async fn a_blacklisted_token_dies_alone() {
     let (here, there) = TestAuth::two_instances().await;
     let ada = here.signed_in(EMAIL).await;
-    let again = here.auth.refresh(&ada.refresh_token).await.unwrap();
+    let again = here.refresh(&ada).await.unwrap();
     there.catch_up().await;
     assert!(there.is_accepted(&ada.access_token).await);
 
@@ -112,15 +113,14 @@ async fn other_roles_outdate_older_tokens_everywhere_and_a_refresh_brings_them()
     there.catch_up().await;
     assert!(there.is_accepted(&ada.access_token).await);
 
-    let roles = Roles::single(RoleName::admin());
-    here.auth.set_roles(ada.user.id, roles.clone()).await.unwrap();
+    here.set_roles(ada.user.id, &["admin"]).await.unwrap();
     assert!(!here.is_accepted(&ada.access_token).await);
     there.catch_up().await;
     assert!(!there.is_accepted(&ada.access_token).await);
 
-    let fresh = here.auth.refresh(&ada.refresh_token).await.unwrap();
+    let fresh = here.refresh(&ada).await.unwrap();
     let seen = there.auth.authenticate(&fresh.access_token).await.unwrap();
-    assert_eq!(seen.roles, roles, "what was cached of the user has the former roles");
+    assert_eq!(seen.roles, roles(&["admin"]), "what was cached of the user has the former roles");
 }
 
 #[tokio::test]
@@ -130,12 +130,12 @@ async fn a_deactivated_user_is_out_of_every_cache() {
     there.catch_up().await;
     assert!(there.is_accepted(&ada.access_token).await);
 
-    here.auth.set_active(ada.user.id, false).await.unwrap();
+    here.set_active(ada.user.id, false).await.unwrap();
     there.catch_up().await;
     assert!(!there.is_accepted(&ada.access_token).await);
-    assert!(matches!(there.auth.refresh(&ada.refresh_token).await, Err(RefreshError::Revoked)));
+    assert!(matches!(there.refresh(&ada).await, Err(RefreshError::Revoked)));
 
-    here.auth.set_active(ada.user.id, true).await.unwrap();
+    here.set_active(ada.user.id, true).await.unwrap();
     there.catch_up().await;
     assert!(!there.is_accepted(&ada.access_token).await, "activation brought a token back");
     let back = here.login(EMAIL, PASSWORD).await.unwrap();
@@ -146,7 +146,7 @@ async fn a_deactivated_user_is_out_of_every_cache() {
 async fn the_blacklist_forgets_what_no_token_needs_any_more() {
     let t = TestAuth::new().await;
     let ada = t.signed_in(EMAIL).await;
-    t.auth.logout(&ada.access_token, LogoutScope::ThisSession).await.unwrap();
+    t.logout(&ada, LogoutScope::ThisSession).await.unwrap();
 
     t.clock.advance(t.policy.access_ttl + t.policy.leeway);
     t.catch_up().await;
@@ -252,7 +252,7 @@ async fn an_instance_that_follows_stays_fresh_and_says_when_it_does_not() {
     there.until(|status| status.is_fresh).await;
     assert!(there.is_accepted(&ada.access_token).await);
 
-    here.auth.logout(&ada.access_token, LogoutScope::ThisSession).await.unwrap();
+    here.logout(&ada, LogoutScope::ThisSession).await.unwrap();
     there.until(|status| status.entries == 1).await;
     assert!(!there.is_accepted(&ada.access_token).await);
 
@@ -280,13 +280,13 @@ async fn a_relay_tells_sooner_and_its_loss_loses_nothing() {
     let ada = here.signed_in(EMAIL).await;
     assert!(there.is_accepted(&ada.access_token).await);
     there.storage.turn_off();
-    here.auth.logout(&ada.access_token, LogoutScope::ThisSession).await.unwrap();
+    here.logout(&ada, LogoutScope::ThisSession).await.unwrap();
     there.until(|status| status.entries == 1).await;
     there.storage.turn_on();
 
     relay.turn_off();
     let again = here.login(EMAIL, PASSWORD).await.unwrap();
-    here.auth.logout(&again.access_token, LogoutScope::ThisSession).await.unwrap();
+    here.logout(&again, LogoutScope::ThisSession).await.unwrap();
     there.until(|status| status.entries == 2).await;
     here.until(|status| status.relay_works == Some(false)).await;
     relay.turn_on();
@@ -304,9 +304,5 @@ fn entry_for(access_token: &str, t: &TestAuth) -> BlacklistEntry {
 
 /// The `jti` of a token.
 fn token_id(token: &str) -> TokenId {
-    use base64ct::{Base64UrlUnpadded, Encoding};
-
-    let payload = Base64UrlUnpadded::decode_vec(token.split('.').nth(1).unwrap()).unwrap();
-    let claims: serde_json::Value = serde_json::from_slice(&payload).unwrap();
-    claims["jti"].as_str().unwrap().parse().unwrap()
+    claims(token)["jti"].as_str().unwrap().parse().unwrap()
 }

@@ -11,19 +11,19 @@ async fn no_use_case_succeeds_without_its_storage_and_all_do_again_with_it() {
 
     t.storage.turn_off();
     assert!(matches!(
-        t.auth.register(t.register_form("ida@example.org")).await,
+        t.register(t.register_form("ida@example.org")).await,
         Err(RegisterError::Store(_))
     ));
     assert!(matches!(t.login("ada@example.org", PASSWORD).await, Err(LoginError::Store(_))));
     assert!(matches!(t.auth.authenticate(&signed_in.access_token).await, Err(AuthenticateError::Store(_))));
-    assert!(matches!(t.auth.refresh(&signed_in.refresh_token).await, Err(RefreshError::Store(_))));
+    assert!(matches!(t.refresh(&signed_in).await, Err(RefreshError::Store(_))));
     for scope in [LogoutScope::ThisSession, LogoutScope::Everywhere] {
-        assert!(matches!(t.auth.logout(&signed_in.access_token, scope).await, Err(LogoutError::Store(_))));
+        assert!(matches!(t.logout(&signed_in, scope).await, Err(LogoutError::Store(_))));
     }
     assert!(t.auth.check_storage().await.is_err());
 
     t.storage.turn_on();
     assert!(t.is_accepted(&signed_in.access_token).await);
-    assert!(t.auth.refresh(&signed_in.refresh_token).await.is_ok());
+    assert!(t.refresh(&signed_in).await.is_ok());
     assert!(t.auth.check_storage().await.is_ok());
 }

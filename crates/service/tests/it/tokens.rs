@@ -1,6 +1,7 @@
 //! Which tokens are believed. Each forgery is signed by the server's own key, so that nothing but its claims is wrong.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
+use maestro_auth_domain::{KeyId, Origin};
 use maestro_auth_ports::TokenType;
 use maestro_auth_service::{AuthenticateError, RefreshError, SignedIn};
 use serde_json::{Value, json};
@@ -9,13 +10,22 @@ use crate::support::TestAuth;
 
 /// The claims of a token, read without checking anything.
 pub(crate) fn claims(token: &str) -> Value {
-    let payload = token.split('.').nth(1).unwrap();
-    serde_json::from_slice(&Base64UrlUnpadded::decode_vec(payload).unwrap()).unwrap()
+    segment(token, 1)
+}
+
+/// The key that signed a token, by its header.
+pub(crate) fn key_of(token: &str) -> KeyId {
+    KeyId::parse(segment(token, 0)["kid"].as_str().unwrap()).unwrap()
+}
+
+fn segment(token: &str, number: usize) -> Value {
+    let segment = token.split('.').nth(number).unwrap();
+    serde_json::from_slice(&Base64UrlUnpadded::decode_vec(segment).unwrap()).unwrap()
 }
 
 async fn refusal(t: &TestAuth, claims: &str) -> Option<AuthenticateError> {
     let token = t.signer.sign(TokenType::Access, claims.as_bytes()).unwrap();
-    t.auth.authenticate(&token).await.err()
+    t.auth.authenticate(&token.token).await.err()
 }
 
 /// The claims of `signed_in`'s access token with `name` replaced.
@@ -117,10 +127,12 @@ async fn sec_42_one_kind_is_never_taken_for_the_other() {
     let t = TestAuth::new().await;
     let signed_in = t.signed_in("ada@example.org").await;
     assert!(matches!(t.auth.authenticate(&signed_in.refresh_token).await, Err(AuthenticateError::Invalid)));
-    assert!(matches!(t.auth.refresh(&signed_in.access_token).await, Err(RefreshError::Invalid)));
-    let disguised =
-        t.signer.sign(TokenType::Refresh, claims(&signed_in.access_token).to_string().as_bytes()).unwrap();
-    assert!(matches!(t.auth.refresh(&disguised).await, Err(RefreshError::Invalid)));
+    let disguised = claims(&signed_in.access_token).to_string();
+    let disguised = t.signer.sign(TokenType::Refresh, disguised.as_bytes()).unwrap().token;
+    for access_token in [&signed_in.access_token, &disguised] {
+        let refused = t.auth.refresh(access_token, &Origin::default()).await;
+        assert!(matches!(refused, Err(RefreshError::Invalid)));
+    }
 }
 
 #[tokio::test]

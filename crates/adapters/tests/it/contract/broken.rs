@@ -1,84 +1,87 @@
 //! The kit bites: storages with one classic mistake each, and the case that must turn red for it.
 
+mod mistakes;
+mod planted;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use maestro_auth_adapters::memory::MemoryStore;
-use maestro_auth_domain::{
-    BlacklistEntry, Email, NewSession, NewUser, PasswordHash, PasswordVersion, RefreshCounter, RefreshPolicy,
-    RefreshVerdict, RevocationTime, Roles, SessionId, TenantId, Timestamp, TokenId, User, UserId,
+use maestro_auth_domain::{BlacklistEntry, Timestamp};
+use maestro_auth_ports::contract::{
+    StorageUnderTest, audit, blacklist, changes, crashes, effects, ends, keys, roles, services, sessions,
+    users,
 };
-use maestro_auth_ports::contract::fixtures::token;
-use maestro_auth_ports::contract::{StorageUnderTest, blacklist, crashes, sessions, users};
 use maestro_auth_ports::{
-    BlacklistCursor, BlacklistPage, BlacklistWakeups, CreateOutcome, Credentials, FirstAdminOutcome,
-    OpenOutcome, Principal, RegisterOutcome, RevokeAllOutcome, RotateOutcome, SessionRepository,
-    SetActiveOutcome, SetPasswordOutcome, SetRolesOutcome, StoreResult, Stores, TokenBlacklist,
-    UserRepository,
+    BlacklistCursor, BlacklistPage, BlacklistWakeups, StoreResult, Stores, TokenBlacklist,
 };
 use tokio::task::yield_now;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_registration_that_checks_and_then_inserts_is_caught() {
-    let storage = Broken::new(|stores| Stores {
-        users: Arc::new(BrokenRegister { inner: stores.clone(), mistake: Register::ChecksThenInserts }),
-        ..stores
-    });
-    assert_red(async move { users::one_of_many_concurrent_registrations_wins(&storage).await }).await;
+use planted::planted;
+
+/// Demands that the case turns red over a storage with the mistake.
+macro_rules! caught {
+    ($($test:ident: $storage:expr => $port:ident::$case:ident;)*) => {
+        $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+        async fn $test() {
+            let verdict = tokio::spawn(async { $port::$case(&$storage).await }).await;
+            assert!(verdict.is_err_and(|error| error.is_panic()), "the case did not notice the mistake");
+        })*
+    };
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_registration_in_two_steps_is_caught() {
-    let storage = Broken::new(|stores| Stores {
-        users: Arc::new(BrokenRegister { inner: stores.clone(), mistake: Register::TakesTwoSteps }),
-        ..stores
-    });
-    assert_red(async move { crashes::an_aborted_caller_leaves_no_half_step(&storage).await }).await;
+caught! {
+    a_registration_that_checks_and_then_inserts_is_caught: planted(mistakes::ChecksAnAddressThenInserts)
+        => users::one_of_many_concurrent_registrations_wins;
+    a_registration_in_two_steps_is_caught: planted(mistakes::RegistersInTwoSteps)
+        => crashes::an_aborted_caller_leaves_no_half_step;
+    pages_of_users_that_skip_some_are_caught: planted(mistakes::TakesAShortPageForTheLast)
+        => users::pages_of_users_are_complete_and_ordered;
+    a_change_of_a_user_that_nobody_saw_is_caught: planted(mistakes::ChangesWhatNobodySaw)
+        => changes::a_change_of_a_user_that_was_not_seen_is_refused;
+    roles_that_were_not_checked_are_caught: planted(mistakes::GivesWhatWasNotChecked)
+        => roles::nobody_is_given_what_was_checked_against_another_catalogue;
+    a_deletion_of_the_last_admin_is_caught: planted(mistakes::DeletesTheLastAdmin)
+        => changes::the_last_active_admin_stays;
+    an_entry_of_a_refused_step_is_caught: planted(mistakes::TellsOfARefusedStep)
+        => effects::an_entry_commits_with_its_cause;
+    a_forgotten_entry_is_caught: planted(mistakes::TellsNobody)
+        => effects::an_entry_commits_with_its_cause;
+    a_rotation_that_reads_then_checks_then_writes_is_caught: planted(mistakes::ReadsACounterThenWrites)
+        => sessions::concurrent_rotations_have_one_winner;
+    a_rotation_for_a_revoked_key_is_caught: planted(mistakes::RotatesForARevokedKey)
+        => keys::a_refresh_loses_against_the_revocation_of_its_key;
+    a_token_that_is_revoked_again_is_caught: planted(mistakes::RevokesATokenAgain)
+        => ends::a_revoked_token_is_blacklisted_once;
+    a_change_of_a_catalogue_that_nobody_saw_is_caught: planted(mistakes::ChangesACatalogueNobodySaw)
+        => roles::one_of_many_concurrent_catalogue_changes_wins;
+    a_deletion_of_a_role_that_is_held_is_caught: planted(mistakes::DeletesARoleThatIsHeld)
+        => roles::a_role_that_somebody_has_stays;
+    a_deletion_of_a_role_that_looks_for_holders_first_is_caught: planted(mistakes::LooksForHoldersThenDeletes)
+        => roles::a_role_that_somebody_has_stays;
+    a_service_name_that_is_checked_and_then_inserted_is_caught: planted(mistakes::ChecksANameThenInserts)
+        => services::one_of_many_concurrent_services_has_the_name;
+    a_chain_that_two_linkers_extend_at_once_is_caught: planted(mistakes::LinksWhereverTheChainEnds)
+        => audit::every_entry_is_linked_exactly_once;
+    a_storage_that_forgets_when_it_is_closed_is_caught: Forgetful
+        => crashes::acknowledged_writes_survive_a_reopen;
+    a_log_whose_cursor_is_a_number_drawn_before_the_commit_is_caught: Sequenced::default()
+        => blacklist::no_cursor_skips_a_concurrent_writer;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_rotation_that_reads_then_checks_then_writes_is_caught() {
-    let storage =
-        Broken::new(|stores| Stores { sessions: Arc::new(BrokenRotate(stores.sessions.clone())), ..stores });
-    assert_red(async move { sessions::concurrent_rotations_have_one_winner(&storage).await }).await;
-}
+/// A case is red for the mistake, since it is green without one.
+mod right {
+    use super::mistakes::NoMistake;
+    use super::planted::{Planted, planted};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_storage_that_forgets_when_it_is_closed_is_caught() {
-    assert_red(async { crashes::acknowledged_writes_survive_a_reopen(&Forgetful).await }).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_log_whose_cursor_is_a_number_drawn_before_the_commit_is_caught() {
-    let storage = Sequenced::default();
-    assert_red(async move { blacklist::no_cursor_skips_a_concurrent_writer(&storage).await }).await;
-}
-
-/// Demands that the case panics.
-async fn assert_red(case: impl Future<Output = ()> + Send + 'static) {
-    let verdict = tokio::spawn(case).await;
-    assert!(verdict.is_err_and(|error| error.is_panic()), "the case did not notice the mistake");
-}
-
-/// A correct store with a broken port in front.
-struct Broken {
-    store: Arc<MemoryStore>,
-    break_it: fn(Stores) -> Stores,
-}
-
-impl Broken {
-    fn new(break_it: fn(Stores) -> Stores) -> Self {
-        Self { store: Arc::new(MemoryStore::new()), break_it }
+    #[expect(clippy::unused_async, reason = "the kit awaits storages that take time to open")]
+    async fn fresh() -> Planted<NoMistake> {
+        planted(NoMistake)
     }
-}
 
-#[async_trait]
-impl StorageUnderTest for Broken {
-    async fn open(&self) -> Stores {
-        (self.break_it)(Stores::of(self.store.clone()))
-    }
+    maestro_auth_ports::storage_contract!(fresh);
 }
 
 struct Forgetful;
@@ -87,138 +90,6 @@ struct Forgetful;
 impl StorageUnderTest for Forgetful {
     async fn open(&self) -> Stores {
         Stores::of(Arc::new(MemoryStore::new()))
-    }
-}
-
-struct BrokenRegister {
-    inner: Stores,
-    mistake: Register,
-}
-
-enum Register {
-    /// Has no unique index: whoever saw the address free is told that it is theirs.
-    ChecksThenInserts,
-    /// Stores the user, and then its session.
-    TakesTwoSteps,
-}
-
-#[async_trait]
-impl UserRepository for BrokenRegister {
-    async fn register(&self, user: NewUser, session: NewSession) -> StoreResult<RegisterOutcome> {
-        let is_taken = self.find_credentials(user.tenant, &user.email).await?.is_some();
-        if is_taken {
-            return Ok(RegisterOutcome::EmailTaken);
-        }
-        yield_now().await;
-        let expected = user.clone().into_user();
-        let registered = RegisterOutcome::Registered(expected.clone(), session.open_for(&expected));
-        match self.mistake {
-            Register::ChecksThenInserts => drop(self.inner.users.register(user, session).await?),
-            Register::TakesTwoSteps => {
-                self.inner.users.create(user).await?;
-                yield_now().await;
-                self.inner.sessions.open(expected.id, PasswordVersion::FIRST, None, session).await?;
-            }
-        }
-        Ok(registered)
-    }
-
-    async fn create(&self, user: NewUser) -> StoreResult<CreateOutcome> {
-        self.inner.users.create(user).await
-    }
-
-    async fn create_first_admin(&self, admin: NewUser) -> StoreResult<FirstAdminOutcome> {
-        self.inner.users.create_first_admin(admin).await
-    }
-
-    async fn find_credentials(&self, tenant: TenantId, email: &Email) -> StoreResult<Option<Credentials>> {
-        self.inner.users.find_credentials(tenant, email).await
-    }
-
-    async fn list(&self, tenant: TenantId, after: Option<UserId>, limit: u32) -> StoreResult<Vec<User>> {
-        self.inner.users.list(tenant, after, limit).await
-    }
-
-    async fn set_password(
-        &self,
-        user: UserId,
-        hash: PasswordHash,
-        when: RevocationTime,
-    ) -> StoreResult<SetPasswordOutcome> {
-        self.inner.users.set_password(user, hash, when).await
-    }
-
-    async fn set_active(
-        &self,
-        user: UserId,
-        active: bool,
-        when: RevocationTime,
-    ) -> StoreResult<SetActiveOutcome> {
-        self.inner.users.set_active(user, active, when).await
-    }
-
-    async fn set_roles(
-        &self,
-        user: UserId,
-        roles: Roles,
-        when: RevocationTime,
-    ) -> StoreResult<SetRolesOutcome> {
-        self.inner.users.set_roles(user, roles, when).await
-    }
-
-    async fn highest_bcrypt_cost(&self) -> StoreResult<Option<u32>> {
-        self.inner.users.highest_bcrypt_cost().await
-    }
-}
-
-struct BrokenRotate(Arc<dyn SessionRepository>);
-
-#[async_trait]
-impl SessionRepository for BrokenRotate {
-    async fn rotate(
-        &self,
-        session: SessionId,
-        presented: RefreshCounter,
-        policy: RefreshPolicy,
-        when: RevocationTime,
-    ) -> StoreResult<RotateOutcome> {
-        let Some(Principal { user, session: read }) = self.0.find_principal(session, token()).await? else {
-            return Ok(RotateOutcome::Unknown);
-        };
-        if read.judge(&user, presented, &policy, when.at) != RefreshVerdict::Rotate {
-            return self.0.rotate(session, presented, policy, when).await;
-        }
-        yield_now().await;
-        // Writes whatever the counter is by now: the statement does not name the state that it expects.
-        let current = self.0.find_principal(session, token()).await?;
-        let current = current.map_or(presented, |now| now.session.counter);
-        self.0.rotate(session, current, policy, when).await
-    }
-
-    async fn open(
-        &self,
-        user: UserId,
-        verified: PasswordVersion,
-        upgrade: Option<PasswordHash>,
-        session: NewSession,
-    ) -> StoreResult<OpenOutcome> {
-        self.0.open(user, verified, upgrade, session).await
-    }
-
-    async fn find_principal(&self, session: SessionId, token: TokenId) -> StoreResult<Option<Principal>> {
-        self.0.find_principal(session, token).await
-    }
-
-    async fn revoke(&self, session: SessionId, when: RevocationTime) -> StoreResult<()> {
-        self.0.revoke(session, when).await
-    }
-
-    async fn revoke_all(&self, by: SessionId, when: RevocationTime) -> StoreResult<RevokeAllOutcome> {
-        self.0.revoke_all(by, when).await
-    }
-
-    async fn forget_expired(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {
-        self.0.forget_expired(before, limit).await
     }
 }
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use maestro_auth_adapters::memory::{FailingStore, MemoryStore};
+use maestro_auth_domain::{CatalogueRevision, TenantId};
 use maestro_auth_ports::contract::StorageUnderTest;
-use maestro_auth_ports::contract::fixtures::{at, session, token, user};
+use maestro_auth_ports::contract::fixtures::{at, effects, key_id, session, token, user};
 use maestro_auth_ports::{StoreError, Stores};
 
 struct Switchable(Stores);
@@ -30,10 +31,14 @@ async fn a_switched_off_storage_does_nothing_until_it_is_on_again() {
     let (new, first) = (user(), session(0));
 
     switch.turn_off();
-    let refused = stores.users.register(new.clone(), first).await;
+    let refused = stores.users.register(new.clone(), first, CatalogueRevision::FIRST, effects()).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))));
-    assert!(stores.sessions.find_principal(first.id, token()).await.is_err());
+    assert!(stores.sessions.find_principal(first.id, token(), key_id()).await.is_err());
+    assert!(stores.blacklist.read(None, 1).await.is_err());
     assert!(stores.keys.list_keys(at(0)).await.is_err());
+    assert!(stores.roles.catalogue(TenantId::DEFAULT).await.is_err());
+    assert!(stores.services.list_services(TenantId::DEFAULT, None, 1).await.is_err());
+    assert!(stores.audit.unlinked(1).await.is_err());
     assert!(stores.health.ping().await.is_err());
 
     switch.turn_on();

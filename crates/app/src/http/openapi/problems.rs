@@ -46,9 +46,22 @@ problem_sets! {
     VerifyProblems = [
         MalformedRequest, MissingToken, InvalidToken, TokenExpired, TokenRevoked, Forbidden, StorageUnavailable
     ];
+    FormProblems = [RequestTimeout, PayloadTooLarge, UnsupportedMediaType];
+    FeedProblems = [CursorExpired, Overloaded];
     HealthProblems = [StorageUnavailable];
     ReadyProblems = [NotReady, StorageUnavailable];
     AssetProblems = [NotFound];
+    UnknownProblems = [NotFound];
+    BodyProblems = [RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed];
+    UserCreateProblems = [
+        RequestTimeout, EmailTaken, Conflict, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Overloaded
+    ];
+    UserUpdateProblems = [
+        NotFound, RequestTimeout, LastAdmin, Conflict, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
+    ];
+    UserDeleteProblems = [NotFound, LastAdmin, Conflict];
+    CataloguePutProblems = [RequestTimeout, Conflict, PayloadTooLarge, UnsupportedMediaType, ValidationFailed];
+    CatalogueDeleteProblems = [NotFound, Conflict];
 }
 
 /// Adds errors to those that an operation is already said to answer with.

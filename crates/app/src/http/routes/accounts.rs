@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::rendered::{JSON, RenderedUsers};
 use super::representations::{TokenBody, UserBody};
 use crate::http::openapi::{BearerProblems, RegisterProblems};
-use crate::http::{ApiError, HttpState, bearer, body, in_time};
+use crate::http::{ApiError, HttpState, bearer, body, in_time, origin};
 
 /// What a stranger fills in.
 #[derive(ToSchema)]
@@ -52,7 +52,7 @@ pub(in crate::http) async fn register(
     let registration =
         fields.finish(|| Some(Register { email: email?, name: name?, password: password?, role }))?;
 
-    let signed_in = in_time(state.auth.register(registration)).await?;
+    let signed_in = in_time(state.auth.register(registration, &origin::of(&request, &state.trusted_proxies))).await?;
     Ok(HttpResponse::Created().json(TokenBody::of(&signed_in)))
 }
 
@@ -69,5 +69,6 @@ pub(in crate::http) async fn me(
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let user = in_time(state.auth.authenticate(bearer::required(&request)?)).await?;
-    Ok(HttpResponse::Ok().content_type(JSON).body(rendered.body_of(user)?))
+    let catalogue = in_time(state.auth.catalogue()).await?;
+    Ok(HttpResponse::Ok().content_type(JSON).body(rendered.body_of(user, catalogue)?))
 }

@@ -27,13 +27,39 @@ pub(in crate::http) struct KeySetBody {
         status = 200,
         description = "The public keys.",
         body = KeySetBody,
-        headers(("Cache-Control" = String, description = "How long the answer may be kept: 300 seconds.")),
+        headers((
+            "Cache-Control" = String,
+            description = "How long the answer may be kept: 300 seconds; not at all while there is no key."
+        )),
     )),
 )]
 pub(in crate::http) async fn jwks(state: Data<HttpState>) -> HttpResponse {
     let keys: Vec<String> = state.signer.public_keys().into_iter().map(|key| key.jwk).collect();
+    // For the moment between the revocation of the last key and its successor: nobody should remember that there was none.
+    let caching = if keys.is_empty() { "no-store" } else { "public, max-age=300" };
     HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "public, max-age=300"))
+        .insert_header((header::CACHE_CONTROL, caching))
         .content_type("application/json")
         .body(format!(r#"{{"keys":[{}]}}"#, keys.join(",")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::testing::Running;
+
+    async fn caching(state: &Data<HttpState>) -> String {
+        let answer = jwks(state.clone()).await;
+        answer.headers().get(header::CACHE_CONTROL).unwrap().to_str().unwrap().to_owned()
+    }
+
+    #[actix_web::test]
+    async fn no_cache_remembers_that_there_was_no_key() {
+        let state = Data::from(Running::start().await.state);
+        assert_eq!(caching(&state).await, "public, max-age=300");
+        for key in state.signer.public_keys() {
+            state.signer.drop_key(key.kid);
+        }
+        assert_eq!(caching(&state).await, "no-store");
+    }
 }

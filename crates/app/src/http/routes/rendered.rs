@@ -4,6 +4,7 @@ use std::sync::Arc;
 use actix_web::http::header::HeaderValue;
 use actix_web::web::Bytes;
 use maestro_auth_domain::{User, UserId};
+use maestro_auth_ports::StoredCatalogue;
 
 use super::representations::{Identity, UserBody, identity};
 use crate::http::{ApiError, ErrorCode};
@@ -12,7 +13,7 @@ pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json"
 
 /// What one worker showed of users lately, as bodies and as headers: writing one takes ten times as long as finding it here.
 ///
-/// Each lies beside the user that it shows, and serves no other, so there is nothing to keep up to date. Whoever comes to a
+/// Each lies beside the user and the roles that it shows, and serves no other, so there is nothing to keep up to date. Whoever comes to a
 /// slot takes it over, so there is nothing to sweep.
 pub(in crate::http) struct RenderedUsers {
     slots: RefCell<Vec<Option<Rendered>>>,
@@ -20,6 +21,8 @@ pub(in crate::http) struct RenderedUsers {
 
 struct Rendered {
     user: Arc<User>,
+    /// By which the body tells what the roles permit; `None` beside an empty body, which nobody has asked for yet.
+    catalogue: Option<Arc<StoredCatalogue>>,
     body: Bytes,
     identity: Identity,
 }
@@ -29,23 +32,33 @@ impl RenderedUsers {
     const SLOTS: usize = 256;
 
     /// The user as the body of an answer.
-    pub(super) fn body_of(&self, user: Arc<User>) -> Result<Bytes, ApiError> {
-        self.show(user, |rendered| rendered.body.clone())
+    pub(super) fn body_of(
+        &self,
+        user: Arc<User>,
+        catalogue: Arc<StoredCatalogue>,
+    ) -> Result<Bytes, ApiError> {
+        self.show(user, Some(catalogue), |rendered| rendered.body.clone())
     }
 
     /// The user as the headers of an answer.
     pub(super) fn identity_of(&self, user: Arc<User>) -> Result<Identity, ApiError> {
-        self.show(user, |rendered| rendered.identity.clone())
+        self.show(user, None, |rendered| rendered.identity.clone())
     }
 
-    fn show<T>(&self, user: Arc<User>, part: impl Fn(&Rendered) -> T) -> Result<T, ApiError> {
+    fn show<T>(
+        &self,
+        user: Arc<User>,
+        catalogue: Option<Arc<StoredCatalogue>>,
+        part: impl Fn(&Rendered) -> T,
+    ) -> Result<T, ApiError> {
         let slot = slot_of(user.id);
         if let Some(rendered) = &self.slots.borrow()[slot]
             && rendered.user == user
+            && (catalogue.is_none() || rendered.catalogue == catalogue)
         {
             return Ok(part(rendered));
         }
-        let rendered = Rendered::of(user)?;
+        let rendered = Rendered::of(user, catalogue)?;
         let shown = part(&rendered);
         self.slots.borrow_mut()[slot] = Some(rendered);
         Ok(shown)
@@ -53,10 +66,16 @@ impl RenderedUsers {
 }
 
 impl Rendered {
-    fn of(user: Arc<User>) -> Result<Self, ApiError> {
-        let body = serde_json::to_vec(&UserBody::of(&user)).map(Bytes::from);
+    fn of(user: Arc<User>, catalogue: Option<Arc<StoredCatalogue>>) -> Result<Self, ApiError> {
+        let body = match &catalogue {
+            Some(roles) => {
+                let permissions = roles.catalogue.permissions_of(&user.roles);
+                serde_json::to_vec(&UserBody::of(&user, &permissions)).map(Bytes::from)
+            }
+            None => Ok(Bytes::new()),
+        };
         let body = body.map_err(|error| ApiError::new(ErrorCode::InternalError).caused_by(error))?;
-        Ok(Self { identity: identity(&user)?, user, body })
+        Ok(Self { identity: identity(&user)?, user, catalogue, body })
     }
 }
 
@@ -73,7 +92,10 @@ fn slot_of(user: UserId) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use maestro_auth_domain::{DisplayName, Email, Generation, RoleName, Roles, TenantId, Timestamp};
+    use maestro_auth_domain::{
+        CatalogueRevision, Description, DisplayName, Email, Generation, PermissionName, RoleCatalogue,
+        RoleDefinition, RoleName, Roles, TenantId, Timestamp,
+    };
 
     use super::*;
 
@@ -96,11 +118,35 @@ mod tests {
         })
     }
 
+    fn catalogue(permission: &str) -> Arc<StoredCatalogue> {
+        let viewer = RoleDefinition {
+            name: RoleName::viewer(),
+            description: Description::default(),
+            permissions: std::iter::once(PermissionName::parse(permission).unwrap()).collect(),
+            inherits: Vec::new(),
+        };
+        let catalogue = RoleCatalogue::from_stored([viewer], []);
+        Arc::new(StoredCatalogue { catalogue, revision: CatalogueRevision::FIRST })
+    }
+
+    #[test]
+    fn a_body_shows_what_the_roles_permit_now() {
+        let rendered = RenderedUsers::default();
+        let user = user(1, "Test User");
+        let identity = rendered.identity_of(Arc::clone(&user)).unwrap();
+        for permission in ["model:view", "model:deploy", "model:view"] {
+            let body = rendered.body_of(Arc::clone(&user), catalogue(permission)).unwrap();
+            let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(body["permissions"], serde_json::json!([permission]));
+            assert_eq!(rendered.identity_of(Arc::clone(&user)).unwrap(), identity);
+        }
+    }
+
     #[test]
     fn a_body_shows_its_user_as_it_is_now() {
         let rendered = RenderedUsers::default();
         let name_shown = |user: &Arc<User>| {
-            let body = rendered.body_of(Arc::clone(user)).unwrap();
+            let body = rendered.body_of(Arc::clone(user), catalogue("model:view")).unwrap();
             serde_json::from_slice::<serde_json::Value>(&body).unwrap()["name"].as_str().unwrap().to_owned()
         };
         // The same user twice, the same one changed, another one in the same slot, and the first again.
@@ -120,8 +166,8 @@ mod tests {
     #[test]
     fn a_user_is_rendered_once() {
         let rendered = RenderedUsers::default();
-        let first = rendered.body_of(user(1, "Test User")).unwrap();
-        let second = rendered.body_of(user(1, "Test User")).unwrap();
+        let first = rendered.body_of(user(1, "Test User"), catalogue("model:view")).unwrap();
+        let second = rendered.body_of(user(1, "Test User"), catalogue("model:view")).unwrap();
         assert_eq!(first.as_ptr(), second.as_ptr());
     }
 }

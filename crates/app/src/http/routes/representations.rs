@@ -1,5 +1,5 @@
 use actix_web::http::header::{HeaderName, HeaderValue};
-use maestro_auth_domain::User;
+use maestro_auth_domain::{PermissionName, Permissions, RoleName, Timestamp, User};
 use maestro_auth_service::SignedIn;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -32,7 +32,7 @@ impl<'a> TokenBody<'a> {
             refresh_token: &signed_in.refresh_token,
             token_type: "bearer",
             expires_in: signed_in.expires_in.as_secs(),
-            user: UserBody::of(&signed_in.user),
+            user: UserBody::of(&signed_in.user, &signed_in.permissions),
         }
     }
 }
@@ -56,7 +56,7 @@ pub(in crate::http) struct UserBody<'a> {
     roles: Vec<&'a str>,
     /// What the roles allow, as `resource:action`.
     #[schema(example = json!(["data:view", "experiment:view", "model:view"]))]
-    permissions: Vec<&'static str>,
+    permissions: Vec<&'a str>,
     email_verified: bool,
     is_active: bool,
     /// RFC 3339, UTC.
@@ -68,23 +68,18 @@ pub(in crate::http) struct UserBody<'a> {
 }
 
 impl<'a> UserBody<'a> {
-    pub(super) fn of(user: &'a User) -> Self {
+    pub(in crate::http) fn of(user: &'a User, permissions: &'a Permissions) -> Self {
         Self {
             user_id: user.id.to_string(),
             email: user.email.as_str(),
             name: user.name.as_str(),
             role: user.roles.primary().as_str(),
-            roles: user.roles.iter().map(maestro_auth_domain::RoleName::as_str).collect(),
-            permissions: user
-                .roles
-                .permissions()
-                .into_iter()
-                .map(maestro_auth_domain::Permission::as_str)
-                .collect(),
+            roles: user.roles.iter().map(RoleName::as_str).collect(),
+            permissions: permissions.iter().map(PermissionName::as_str).collect(),
             email_verified: user.email_verified,
             is_active: user.is_active,
             created_at: user.created_at.to_rfc3339(),
-            last_login_at: user.last_login_at.map(maestro_auth_domain::Timestamp::to_rfc3339),
+            last_login_at: user.last_login_at.map(Timestamp::to_rfc3339),
         }
     }
 }
@@ -97,7 +92,7 @@ pub(super) fn identity(user: &User) -> Result<Identity, ApiError> {
     let value = |text: &str| {
         HeaderValue::from_str(text).map_err(|error| ApiError::new(ErrorCode::InternalError).caused_by(error))
     };
-    let roles: Vec<&str> = user.roles.iter().map(maestro_auth_domain::RoleName::as_str).collect();
+    let roles: Vec<&str> = user.roles.iter().map(RoleName::as_str).collect();
     Ok([
         (HeaderName::from_static("x-auth-user-id"), value(&user.id.to_string())?),
         (HeaderName::from_static("x-auth-email"), value(user.email.canonical())?),

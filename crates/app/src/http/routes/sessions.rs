@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::representations::TokenBody;
 use crate::http::openapi::{LoginProblems, LogoutProblems, RefreshProblems};
-use crate::http::{ApiError, ErrorCode, Fields, HttpState, bearer, body, in_time};
+use crate::http::{ApiError, ErrorCode, Fields, HttpState, bearer, body, in_time, origin};
 
 /// What a user presents to sign in.
 #[derive(ToSchema)]
@@ -73,7 +73,7 @@ pub(in crate::http) async fn login(
     let password = fields.required("password", Password::parse);
     let login = fields.finish(|| Some(Login { email: email?, password: password? }))?;
 
-    let signed_in = in_time(state.auth.login(login)).await?;
+    let signed_in = in_time(state.auth.login(login, &origin::of(&request, &state.trusted_proxies))).await?;
     Ok(HttpResponse::Ok().json(TokenBody::of(&signed_in)))
 }
 
@@ -97,8 +97,9 @@ pub(in crate::http) async fn refresh(
     let bearer = bearer::optional(&request)?;
     let fields = body::optional(&request, payload).await?;
     let refresh_token = refresh_token(bearer, fields)?;
+    let origin = origin::of(&request, &state.trusted_proxies);
 
-    let signed_in = in_time(state.auth.refresh(&refresh_token)).await?;
+    let signed_in = in_time(state.auth.refresh(&refresh_token, &origin)).await?;
     Ok(HttpResponse::Ok().json(TokenBody::of(&signed_in)))
 }
 
@@ -120,7 +121,8 @@ pub(in crate::http) async fn logout(
     let access_token = bearer::required(&request)?;
     let scope = logout_scope(body::optional(&request, payload).await?)?;
 
-    in_time(state.auth.logout(access_token, scope)).await?;
+    let origin = origin::of(&request, &state.trusted_proxies);
+    in_time(state.auth.logout(access_token, scope, &origin)).await?;
     Ok(HttpResponse::Ok().json(MessageBody { message: "Successfully logged out" }))
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use actix_web::HttpServer;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use maestro_auth::config::Settings;
-use maestro_auth::http::{self, HttpState, Readiness};
+use maestro_auth::http::{self, HttpState, Readiness, TrustedProxies};
 use maestro_auth::wire::{self, KeyRing};
 use maestro_auth_ports::{TokenSigner, TokenType};
 
@@ -30,7 +30,7 @@ impl OwnKey {
                 let claims = Base64UrlUnpadded::decode_vec(payload).ok()?;
                 [TokenType::Access, TokenType::Refresh].into_iter().find_map(|kind| {
                     let token = ring.sign(kind, &claims).expect("a ring with a key");
-                    token.strip_prefix(&format!("{header}.{payload}.")).map(str::to_owned)
+                    token.token.strip_prefix(&format!("{header}.{payload}.")).map(str::to_owned)
                 })
             }
         }
@@ -55,7 +55,8 @@ pub(super) async fn in_process(settings: &[(&str, &str)]) -> (String, OwnKey) {
         signer: wired.keys,
         readiness: Arc::new(Readiness::new()),
         request_ids: wired.request_ids,
-        cursor_key: wired.cursor_key,
+        cursor_key: wired.keyed_hash,
+        trusted_proxies: TrustedProxies::default(),
         hsts: false,
     });
     let (tell, told) = mpsc::channel();

@@ -2,7 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, PASSWORD, Server, SignedIn, Storage, claims, forge, token_header};
+use crate::support::bounds::is_refused_soon;
+use crate::support::{
+    Answer, PASSWORD, Server, SignedIn, Storage, claims, forge, key_id, operate, operated, operated_around,
+    refused, token_header,
+};
 
 super::on_every_storage!(
     every_algorithm_signs_and_verifies_and_is_published,
@@ -13,11 +17,14 @@ mod kept {
     super::super::on_every_database!(
         keys_survive_a_restart,
         another_algorithm_takes_over_without_a_refused_token,
+        sec_57_revoking_the_key_that_signs_kills_its_tokens_and_leaves_another,
+        a_revocation_names_a_key_that_there_is,
         sec_43_a_token_for_another_issuer_or_audience_is_refused_under_the_same_key,
     );
     use super::{
-        another_algorithm_takes_over_without_a_refused_token, keys_survive_a_restart,
-        sec_43_a_token_for_another_issuer_or_audience_is_refused_under_the_same_key,
+        a_revocation_names_a_key_that_there_is, another_algorithm_takes_over_without_a_refused_token,
+        keys_survive_a_restart, sec_43_a_token_for_another_issuer_or_audience_is_refused_under_the_same_key,
+        sec_57_revoking_the_key_that_signs_kills_its_tokens_and_leaves_another,
     };
 }
 
@@ -139,6 +146,49 @@ async fn another_algorithm_takes_over_without_a_refused_token(storage: Storage) 
     let keys = published(&server).await;
     assert_eq!(key_of(&keys, &before.access)["alg"], "ES256");
     assert_eq!(key_of(&keys, &after.access)["alg"], "EdDSA");
+}
+
+async fn sec_57_revoking_the_key_that_signs_kills_its_tokens_and_leaves_another(storage: Storage) {
+    let server = Server::start(&storage, &[]);
+    let before = registered(&server).await;
+    let kid = key_id(&before.access);
+
+    let server = operated_around(server, &storage, &["key", "revoke", &kid], "");
+    Answer::to_refresh(&server, &before.refresh).await.is(401, "invalid_token");
+    is_refused_soon(&server, &before.access).await;
+    let after = Answer::to_login(&server, "ada@example.com", PASSWORD).await.ok(200);
+    let after = SignedIn::from_body(&after.body);
+    assert_ne!(key_id(&after.access), kid);
+    Answer::to_me(&server, &after.access).await.ok(200);
+    Answer::to_refresh(&server, &after.refresh).await.ok(200);
+    let keys = published(&server).await;
+    assert!(keys.iter().all(|key| key["kid"] != kid.as_str()), "{keys:?}");
+    key_of(&keys, &after.access);
+
+    server.kill(); // nor does a start bring it back
+    let server = Server::start(&storage, &[]);
+    Answer::to_me(&server, &before.access).await.is(401, "invalid_token");
+    Answer::to_refresh(&server, &before.refresh).await.is(401, "invalid_token");
+    Answer::to_me(&server, &after.access).await.ok(200);
+}
+
+async fn a_revocation_names_a_key_that_there_is(storage: Storage) {
+    Server::start(&storage, &[]).kill();
+    let listed = operated(&storage, &["key", "list"], "");
+    let kid = listed.split_whitespace().next().expect("a key");
+
+    let unknown = "A".repeat(kid.len());
+    let (status, line) = refused(&storage, &[], &["key", "revoke", &unknown], "");
+    assert_eq!(status, 1);
+    assert!(line.contains(&unknown), "{line}");
+    let malformed = operate(&storage, &[], &["key", "revoke", &kid[1..]], "");
+    assert_eq!(malformed.status.code(), Some(2));
+    assert_eq!(operated(&storage, &["key", "list"], ""), listed, "nothing has changed");
+
+    let done = operated(&storage, &["key", "revoke", kid], "");
+    assert!(done.contains(kid) && done.contains("revoked"), "{done}");
+    assert!(!operated(&storage, &["key", "list"], "").contains(kid));
+    assert_eq!(refused(&storage, &[], &["key", "revoke", kid], "").0, 1, "there is none to revoke any more");
 }
 
 async fn sec_43_a_token_for_another_issuer_or_audience_is_refused_under_the_same_key(storage: Storage) {

@@ -59,4 +59,4 @@ macro_rules! on_every_database {
     };
 }
 
-use {on_every_database, on_every_storage};
+pub(crate) use {on_every_database, on_every_storage};

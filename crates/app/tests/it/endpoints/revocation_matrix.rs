@@ -1,16 +1,18 @@
 //! The revocation matrix (api.md section 8), cell by cell: each cause, which tokens it ends, and by when each verifier
 //! refuses them. Every token is warm with every verifier before its cause, but where the
 //! operator's command needs the SQLite file for itself and the server is started anew after it. What else section 8 names
-//! (a `POST /revoke`, an emergency revocation of a key, the changes of an account by its owner) has no request yet.
+//! (the changes of an account by its owner) has no request yet.
 
 use std::time::{Duration, Instant};
 
-use maestro_auth_adapters::postgres::PgStore;
-use maestro_auth_domain::{BlacklistEntry, Revoked, TenantId, Timestamp};
-use maestro_auth_ports::TokenBlacklist;
+use reqwest::Method;
+use serde_json::json;
 
 use crate::support::bounds::{ELSEWHERE, is_refused_after};
-use crate::support::{Answer, PASSWORD, Server, SignedIn, Storage, claims, operated, operated_around};
+use crate::support::{
+    Answer, Client, PASSWORD, Server, SignedIn, Storage, admin, key_id, operated, operated_around,
+    patch_user, service, user_id,
+};
 
 /// Spent tokens are reused at once.
 const SETTINGS: [(&str, &str); 1] = [("MAESTRO_AUTH__TOKENS__REUSE_GRACE", "0s")];
@@ -25,7 +27,15 @@ enum Cause {
     NewPassword,
     NewRoles,
     Reuse,
+    DeactivationByAdmin,
+    NewRolesByAdmin,
+    DeletionByAdmin,
+    EndOfSessionsByAdmin,
+    /// `POST /revoke` with an access token (RFC 7009).
     TokenRevocation,
+    /// The same with a refresh token.
+    SessionRevocation,
+    KeyRevocation,
 }
 
 /// Which tokens of a user die.
@@ -39,15 +49,23 @@ enum Dies {
     EveryAccessToken,
     /// Everything.
     EverySession,
+    /// Everything of everybody.
+    Everything,
 }
 
 impl Cause {
     const fn ends(self) -> Dies {
         match self {
             Self::TokenRevocation => Dies::Token,
-            Self::Logout | Self::Reuse => Dies::Session,
-            Self::NewRoles => Dies::EveryAccessToken,
-            Self::LogoutEverywhere | Self::Deactivation | Self::NewPassword => Dies::EverySession,
+            Self::Logout | Self::Reuse | Self::SessionRevocation => Dies::Session,
+            Self::NewRoles | Self::NewRolesByAdmin => Dies::EveryAccessToken,
+            Self::LogoutEverywhere
+            | Self::Deactivation
+            | Self::NewPassword
+            | Self::DeactivationByAdmin
+            | Self::DeletionByAdmin
+            | Self::EndOfSessionsByAdmin => Dies::EverySession,
+            Self::KeyRevocation => Dies::Everything,
         }
     }
 }
@@ -78,7 +96,13 @@ matrix! {
     new_password: NewPassword on [sqlite, postgres];
     new_roles: NewRoles on [sqlite, postgres];
     reuse_of_a_spent_refresh_token: Reuse on [memory, sqlite, postgres];
-    revocation_of_a_token: TokenRevocation on [postgres];
+    deactivation_by_an_admin: DeactivationByAdmin on [memory, sqlite, postgres];
+    new_roles_by_an_admin: NewRolesByAdmin on [memory, sqlite, postgres];
+    deletion_by_an_admin: DeletionByAdmin on [memory, sqlite, postgres];
+    end_of_sessions_by_an_admin: EndOfSessionsByAdmin on [memory, sqlite, postgres];
+    revocation_of_a_token: TokenRevocation on [memory, sqlite, postgres];
+    revocation_of_a_refresh_token: SessionRevocation on [memory, sqlite, postgres];
+    revocation_of_a_key: KeyRevocation on [memory, sqlite, postgres];
 }
 
 mod storages {
@@ -130,7 +154,11 @@ async fn two_instances(cause: Cause, storage: Option<Storage>) {
 struct People {
     first: SignedIn,
     second: SignedIn,
+    /// Their id.
+    user: String,
     bystander: SignedIn,
+    admin: SignedIn,
+    service: Client,
 }
 
 impl People {
@@ -138,7 +166,9 @@ impl People {
         let first = SignedIn::from_body(&Answer::to_register(server, EMAIL, PASSWORD).await.ok(201).body);
         let second = SignedIn::from_body(&Answer::to_login(server, EMAIL, PASSWORD).await.ok(200).body);
         let bystander = Answer::to_register(server, "bob@example.com", PASSWORD).await.ok(201);
-        Self { first, second, bystander: SignedIn::from_body(&bystander.body) }
+        let (user, admin) = (user_id(server, &first).await, admin(server).await);
+        let service = service(server, &admin, "projects", &[]).await;
+        Self { first, second, user, bystander: SignedIn::from_body(&bystander.body), admin, service }
     }
 
     /// Shows every access token to every verifier, twice, so that it is cached wherever it can be.
@@ -167,16 +197,42 @@ impl People {
                 Answer::to_refresh(server, &self.first.refresh).await.ok(200);
                 Answer::to_refresh(server, &self.first.refresh).await.is(401, "refresh_reused");
             }
-            Cause::TokenRevocation => revoke_token(storage, &self.first.access).await,
+            Cause::DeactivationByAdmin => {
+                let change = json!({"is_active": false});
+                patch_user(server, &self.admin, &self.user, change).await.ok(200);
+            }
+            Cause::NewRolesByAdmin => {
+                let change = json!({"roles": ["ml_engineer"]});
+                patch_user(server, &self.admin, &self.user, change).await.ok(200);
+            }
+            Cause::DeletionByAdmin => {
+                let path = format!("/api/v1/admin/users/{}", self.user);
+                Answer::to_json(server, Method::DELETE, &path, &self.admin.access, None).await.ok(204);
+            }
+            Cause::EndOfSessionsByAdmin => {
+                let path = format!("/api/v1/admin/users/{}/end-sessions", self.user);
+                Answer::to_json(server, Method::POST, &path, &self.admin.access, None).await.ok(204);
+            }
+            Cause::TokenRevocation => self.revoke(server, &self.first.access).await,
+            Cause::SessionRevocation => self.revoke(server, &self.first.refresh).await,
+            Cause::KeyRevocation => {
+                let path = format!("/api/v1/admin/keys/{}", key_id(&self.first.access));
+                Answer::to_json(server, Method::DELETE, &path, &self.admin.access, None).await.ok(204);
+            }
             Cause::Deactivation | Cause::NewPassword | Cause::NewRoles => {}
         }
+    }
+
+    async fn revoke(&self, server: &Server, token: &str) {
+        Answer::to_form(server, "/api/v1/auth/revoke", &self.service, &[("token", token)]).await.ok(200);
     }
 
     /// Looks at every cell: what must be dead is refused by each verifier within its bound from `caused`, and nothing else
     /// is refused by anyone.
     async fn are_judged(&self, cause: Cause, verifiers: &[(&Server, Duration)], caused: Instant) {
         let dies = cause.ends();
-        let access_of_second_dies = matches!(dies, Dies::EveryAccessToken | Dies::EverySession);
+        let access_of_second_dies =
+            matches!(dies, Dies::EveryAccessToken | Dies::EverySession | Dies::Everything);
         for (server, bound) in verifiers {
             for path in ["/api/v1/auth/me", "/api/v1/auth/verify"] {
                 is_refused_after(server, path, &self.first.access, caused + *bound).await;
@@ -185,19 +241,24 @@ impl People {
                 } else {
                     Answer::to_get(server, path, Some(&self.second.access)).await.ok(200);
                 }
-                Answer::to_get(server, path, Some(&self.bystander.access)).await.ok(200);
+                if dies == Dies::Everything {
+                    is_refused_after(server, path, &self.bystander.access, caused + *bound).await;
+                } else {
+                    Answer::to_get(server, path, Some(&self.bystander.access)).await.ok(200);
+                }
             }
         }
 
         // A refresh asks the storage, so no instance has any delay. What lives is spent by the last one asked.
-        let first_dies = matches!(dies, Dies::Session | Dies::EverySession);
-        let second_dies = dies == Dies::EverySession;
+        let first_dies = matches!(dies, Dies::Session | Dies::EverySession | Dies::Everything);
+        let second_dies = matches!(dies, Dies::EverySession | Dies::Everything);
+        let bystander_dies = dies == Dies::Everything;
         for (signed_in, is_dead) in
-            [(&self.first, first_dies), (&self.second, second_dies), (&self.bystander, false)]
+            [(&self.first, first_dies), (&self.second, second_dies), (&self.bystander, bystander_dies)]
         {
             if is_dead {
                 for (server, _) in verifiers {
-                    Answer::to_refresh(server, &signed_in.refresh).await.is(401, "token_revoked");
+                    Answer::to_refresh(server, &signed_in.refresh).await.is(401, code_of_dead_refresh(cause));
                 }
             } else if let Some((server, _)) = verifiers.last() {
                 let answer = Answer::to_refresh(server, &signed_in.refresh).await.ok(200);
@@ -212,7 +273,15 @@ impl People {
 
 /// Whether the server itself answers the cause; the others come from another process.
 const fn is_of_the_server(cause: Cause) -> bool {
-    matches!(cause, Cause::Logout | Cause::LogoutEverywhere | Cause::Reuse)
+    !matches!(cause, Cause::Deactivation | Cause::NewPassword | Cause::NewRoles)
+}
+
+/// What is gone altogether can't be told from what never was.
+const fn code_of_dead_refresh(cause: Cause) -> &'static str {
+    match cause {
+        Cause::DeletionByAdmin | Cause::KeyRevocation => "invalid_token",
+        _ => "token_revoked",
+    }
 }
 
 /// The operator's command that is the cause, and its input.
@@ -225,13 +294,4 @@ fn command(cause: Cause) -> Option<(Vec<&'static str>, &'static str)> {
         Cause::NewRoles => Some((vec!["user", "set-roles", "--email", EMAIL, "--role", "ml_engineer"], "")),
         _ => None,
     }
-}
-
-/// As the endpoint for registered services will do it (RFC 7009).
-async fn revoke_token(storage: &Storage, access_token: &str) {
-    let claims = claims(access_token);
-    let revoked = Revoked::Token(claims["jti"].as_str().expect("a jti").parse().expect("a UUID"));
-    let until = Timestamp::from_unix_seconds(claims["exp"].as_i64().expect("an exp") + 90);
-    let store = PgStore::at(storage.url(), 1).expect("a valid URL");
-    store.add(&[BlacklistEntry { tenant: TenantId::DEFAULT, revoked, until }]).await.expect("an answer");
 }

@@ -98,7 +98,7 @@ async fn the_service_tells_its_health_and_its_keys() {
     let keys = api.get("/.well-known/jwks.json").await;
     assert_eq!(keys.header("cache-control"), Some("public, max-age=300"));
     assert_eq!(keys.header("content-type"), Some("application/json"));
-    assert_eq!(keys.json(200)["keys"][0]["kid"], "toy");
+    assert_eq!(keys.json(200)["keys"][0]["kid"], "t".repeat(43));
 }
 
 #[actix_web::test]

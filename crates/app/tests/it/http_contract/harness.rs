@@ -7,15 +7,19 @@ use actix_web::http::header::HeaderMap;
 use actix_web::test::{TestRequest, init_service, try_call_service};
 use async_trait::async_trait;
 use base64ct::{Base64UrlUnpadded, Encoding};
-use maestro_auth::http::{self, HttpState, Readiness, RequestIds};
+use futures_util::FutureExt;
+use maestro_auth::http::{self, HttpState, Readiness, RequestIds, TrustedProxies};
 use maestro_auth_adapters::jose::MacKey;
 use maestro_auth_adapters::memory::{FailingStore, MemoryStore, OffSwitch};
 use maestro_auth_adapters::system::OsEntropy;
 use maestro_auth_adapters::system::testing::ManualClock;
-use maestro_auth_domain::{Password, PasswordHash, PasswordPolicy, RefreshPolicy, RoleName, Timestamp};
+use maestro_auth_domain::{
+    KeyId, Password, PasswordHash, PasswordPolicy, RefreshPolicy, RevocationTime, RoleName, Timestamp,
+};
 use maestro_auth_ports::{
-    Algorithm, HashError, PasswordHasher, PublicKey, SignatureCheck, StoreResult, Stores, TokenSigner,
-    TokenType, Verification,
+    Algorithm, Effects, HashError, PasswordHasher, PublicKey, RevokeKeyOutcome, RotationEffects,
+    SignatureCheck, Signed, SigningKeyRecord, StoreError, StoreResult, Stores, TokenSigner, TokenType,
+    Verification,
 };
 use maestro_auth_service::{AuthService, Policies, RegistrationMode, RegistrationPolicy, TokenPolicy};
 use serde_json::{Value, json};
@@ -51,10 +55,13 @@ impl Api {
         let clock = Arc::new(ManualClock::new(Timestamp::from_unix_seconds(1_800_000_000)));
         let (stores, storage) = FailingStore::over(Stores::of(Arc::new(MemoryStore::new())));
         let signer = Arc::new(ToySigner);
+        let keyed_hash = Arc::new(MacKey::derive(&[7; 32]).unwrap());
+        store_toy_key(&stores);
         let auth = AuthService::new(
             stores,
             Arc::new(hasher),
             signer.clone(),
+            keyed_hash.clone(),
             clock.clone(),
             Arc::new(OsEntropy),
             policies(mode),
@@ -64,7 +71,8 @@ impl Api {
             signer,
             readiness: Arc::new(Readiness::new()),
             request_ids: Arc::new(RequestIds::new(clock.clone(), &OsEntropy)),
-            cursor_key: Arc::new(MacKey::derive(&[7; 32]).unwrap()),
+            cursor_key: keyed_hash,
+            trusted_proxies: TrustedProxies::default(),
             hsts: true,
         });
         Self { state, clock, storage }
@@ -211,12 +219,13 @@ impl ToySigner {
 
 #[async_trait]
 impl TokenSigner for ToySigner {
-    fn sign(&self, token_type: TokenType, claims: &[u8]) -> StoreResult<String> {
-        let header = json!({"alg": "ES256", "kid": "toy", "typ": token_type.header()}).to_string();
+    fn sign(&self, token_type: TokenType, claims: &[u8]) -> StoreResult<Signed> {
+        let kid = toy_key().kid;
+        let header = json!({"alg": "ES256", "kid": kid.as_str(), "typ": token_type.header()}).to_string();
         let encode = Base64UrlUnpadded::encode_string;
         let signing_input = format!("{}.{}", encode(header.as_bytes()), encode(claims));
         let signature = encode(&Self::signature(&signing_input));
-        Ok(format!("{signing_input}.{signature}"))
+        Ok(Signed { token: format!("{signing_input}.{signature}"), key: kid })
     }
 
     async fn check(
@@ -235,13 +244,35 @@ impl TokenSigner for ToySigner {
     }
 
     fn public_keys(&self) -> Vec<PublicKey> {
-        vec![PublicKey {
-            kid: "toy".to_owned(),
-            algorithm: Algorithm::Es256,
-            jwk: json!({"kty": "EC", "kid": "toy", "alg": "ES256", "use": "sig"}).to_string(),
-            created_at: Timestamp::from_unix_seconds(0),
-            active_from: Timestamp::from_unix_seconds(0),
-            retires_at: None,
-        }]
+        vec![toy_key()]
     }
+
+    fn drop_key(&self, _: KeyId) {}
+
+    async fn rotate(&self, _at_once: bool, _: RotationEffects<'_>) -> StoreResult<PublicKey> {
+        Err(StoreError::unavailable("the toy key is the only one"))
+    }
+
+    async fn revoke(&self, _: KeyId, _: RevocationTime, _: Effects) -> StoreResult<RevokeKeyOutcome> {
+        Ok(RevokeKeyOutcome::Unknown)
+    }
+}
+
+fn toy_key() -> PublicKey {
+    let kid = KeyId::parse(&"t".repeat(KeyId::LENGTH)).unwrap();
+    PublicKey {
+        kid,
+        algorithm: Algorithm::Es256,
+        jwk: json!({"kty": "EC", "kid": kid.as_str(), "alg": "ES256", "use": "sig"}).to_string(),
+        created_at: Timestamp::from_unix_seconds(0),
+        active_from: Timestamp::from_unix_seconds(0),
+        retires_at: None,
+    }
+}
+
+/// A refresh demands that its key is one of the storage. Nothing is waited for in memory.
+fn store_toy_key(stores: &Stores) {
+    let now = Timestamp::from_unix_seconds(0);
+    let record = SigningKeyRecord { public: toy_key(), sealed_private_key: Vec::new() };
+    stores.keys.ensure_key(record, now, now).now_or_never().unwrap().unwrap();
 }

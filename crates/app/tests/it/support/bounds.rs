@@ -19,7 +19,8 @@ pub async fn is_refused_after(server: &Server, path: &str, access_token: &str, d
         let asked = Instant::now();
         let answer = Answer::to_get(server, path, Some(access_token)).await;
         if answer.status == 401 {
-            answer.is(401, "token_revoked");
+            // A token whose key is gone is one that nobody can have signed.
+            assert!(matches!(answer.code(), "token_revoked" | "invalid_token"), "{}", answer.text);
             return;
         }
         answer.ok(200);

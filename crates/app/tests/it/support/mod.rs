@@ -1,5 +1,6 @@
 //! Starts the real binary and talks to it.
 
+mod admins;
 mod answer;
 pub mod bounds;
 mod claims;
@@ -17,6 +18,7 @@ mod turns;
 mod upkeep;
 pub mod wire;
 
+pub use admins::{Client, admin, patch_user, service, user_id};
 pub use answer::{Answer, OPENAPI};
 pub use claims::{claims, key_id, token_header};
 pub use cluster::Cluster;

@@ -1,6 +1,7 @@
-use maestro_auth_domain::{Generation, RevocableToken, SessionId, TokenId, UserId};
+use maestro_auth_domain::{Generation, KeyId, RevocableToken, SessionId, TokenId, UserId};
 
 use super::super::world::Moment;
+use super::{BOUND, Call, Fate};
 
 /// Something that ends tokens. It was done at some moment between its beginning and its end, or never if it was not
 /// acknowledged.
@@ -8,10 +9,10 @@ use super::super::world::Moment;
 pub(super) struct Cause {
     pub(super) ends: Ends,
     /// The instance that answered it, and so must know it at once.
-    pub(super) instance: Option<usize>,
+    pub(super) instance: usize,
     began: Moment,
     ended: Option<Moment>,
-    pub(super) is_acknowledged: bool,
+    is_acknowledged: bool,
     /// Whether the service refused it, so that nothing was done.
     is_void: bool,
 }
@@ -31,6 +32,10 @@ pub(in super::super) enum Ends {
         user: UserId,
         below: Generation,
     },
+    /// The user, with all that it has.
+    User(UserId),
+    /// Whatever was signed with this key.
+    Key(KeyId),
 }
 
 /// A token, and what is known of when it came to be.
@@ -45,23 +50,15 @@ pub(super) struct Origin {
 }
 
 impl Cause {
-    pub(super) const fn new(ends: Ends, instance: Option<usize>, began: Moment) -> Self {
+    pub(super) const fn new(ends: Ends, instance: usize, began: Moment) -> Self {
         Self { ends, instance, began, ended: None, is_acknowledged: false, is_void: false }
     }
 
-    /// It was answered with success.
-    pub(super) const fn acknowledge(&mut self, ends: Ends, ended: Moment) {
-        (self.ends, self.ended, self.is_acknowledged) = (ends, Some(ended), true);
-    }
-
-    /// Nobody knows whether it was done, but it won't be any more.
-    pub(super) const fn give_up(&mut self, ended: Moment) {
+    /// Nothing of it will be done any more.
+    pub(super) fn end(&mut self, fate: Fate, ended: Moment) {
         self.ended = Some(ended);
-    }
-
-    /// It was refused.
-    pub(super) const fn cancel(&mut self) {
-        self.is_void = true;
+        self.is_acknowledged = fate == Fate::Done;
+        self.is_void = fate == Fate::Refused;
     }
 
     pub(super) fn was_acknowledged_before(&self, moment: Moment) -> bool {
@@ -73,8 +70,30 @@ impl Cause {
         self.ended.unwrap_or(self.began)
     }
 
+    /// Whether the instance of the call must have known by then that the token has ended.
+    pub(super) fn is_binding(&self, call: &Call, origin: &Origin) -> bool {
+        let answers_itself = self.instance == call.instance;
+        let is_old = call.began.at.saturating_sub(self.acknowledged().at) > BOUND;
+        self.was_acknowledged_before(call.began) && self.surely_ends(origin) && (answers_itself || is_old)
+    }
+
+    /// Whether no token that it ends may be minted by a call that began after its acknowledgement. A key is another matter:
+    /// an instance that has not heard of its revocation signs with it, and all others refuse what it has signed.
+    pub(super) fn forbids_minting(&self, call: &Call, origin: &Origin) -> bool {
+        let may_not_have_heard = matches!(self.ends, Ends::Key(_)) && self.instance != call.instance;
+        self.was_acknowledged_before(call.began) && self.surely_ends(origin) && !may_not_have_heard
+    }
+
     pub(super) const fn ends_sessions(&self) -> bool {
-        matches!(self.ends, Ends::Session(_) | Ends::Sessions { .. })
+        matches!(self.ends, Ends::Session(_) | Ends::Sessions { .. } | Ends::User(_))
+    }
+
+    pub(super) const fn is_of_key(&self) -> bool {
+        matches!(self.ends, Ends::Key(_))
+    }
+
+    pub(super) const fn is_deletion(&self) -> bool {
+        matches!(self.ends, Ends::User(_))
     }
 
     /// Whether the token is refused from its acknowledgement on.
@@ -85,6 +104,8 @@ impl Cause {
             Ends::Session(session) => session == token.session,
             Ends::Sessions { user, up_to } => user == token.user && origin.opened_at <= up_to,
             Ends::Tokens { user, below } => user == token.user && token.generation < below,
+            Ends::User(user) => user == token.user,
+            Ends::Key(key) => key == token.key,
         }
     }
 
@@ -94,8 +115,7 @@ impl Cause {
         let may_come_after = |began: Moment| self.ended.is_none_or(|ended| began < ended);
         !self.is_void
             && match self.ends {
-                Ends::Token(id) => id == token.id,
-                Ends::Session(session) => session == token.session,
+                Ends::Token(_) | Ends::Session(_) | Ends::User(_) | Ends::Key(_) => self.surely_ends(origin),
                 Ends::Sessions { user, .. } => user == token.user && may_come_after(origin.opening_began),
                 Ends::Tokens { .. } if self.is_acknowledged => self.surely_ends(origin),
                 Ends::Tokens { user, .. } => user == token.user && may_come_after(origin.minting_began),

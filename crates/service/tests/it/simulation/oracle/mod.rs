@@ -1,49 +1,50 @@
 //! Watches what clients see, and objects to whatever breaks the promise of api.md section 8. It knows requests and answers
 //! alone, and nothing of how the service comes to them.
 
+mod accounts;
 mod causes;
 mod history;
+mod orders;
+mod roles;
 mod rules;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
-use maestro_auth_domain::{
-    Email, Generation, RevocableToken, RoleName, Roles, SessionId, Timestamp, User, UserId,
-};
+use maestro_auth_domain::{Generation, RevocableToken, RoleName, Roles, SessionId, Timestamp, User, UserId};
 use maestro_auth_service::SignedIn;
 
+pub(super) use self::accounts::Account;
 pub(super) use self::causes::Ends;
 use self::causes::{Cause, Origin};
-pub(super) use self::history::History;
+use self::history::View;
+use self::roles::Definitions;
+pub(super) use self::roles::{DEFINABLE, ROLES, TRACKED};
 use super::world::Moment;
-use crate::tokens::claims;
+use crate::tokens::{claims, key_of};
+
+/// How soon other instances know what was acknowledged (api.md section 8).
+const BOUND: Duration = Duration::from_secs(1);
 
 /// `Err` says what was promised otherwise.
 pub(super) type Verdict = Result<(), String>;
 
 /// Everything that clients have asked for and heard.
-#[derive(Default)]
 pub(super) struct Oracle {
     pub(super) accounts: Vec<Account>,
+    /// Addresses that may belong to an account which nobody has heard of.
+    pub(super) unclear: BTreeSet<String>,
     /// Every token that a client holds, in the order in which they came.
     pub(super) minted: Vec<Arc<Minted>>,
+    pub(super) definitions: Definitions,
     sessions: HashMap<SessionId, Opened>,
     causes: Vec<Cause>,
     refreshes: Vec<Presented>,
     /// The highest generation of each user that anybody has seen.
     newest: HashMap<UserId, Generation>,
-    roles: HashMap<(UserId, Generation), Roles>,
+    seen_roles: HashMap<(UserId, Generation), Roles>,
     tally: BTreeMap<&'static str, u64>,
-}
-
-/// A user, and what was done to it.
-pub(super) struct Account {
-    pub(super) id: UserId,
-    pub(super) email: Email,
-    pub(super) passwords: History<String>,
-    pub(super) active: History<bool>,
-    pub(super) roles: History<RoleName>,
 }
 
 /// The tokens that one call gave.
@@ -53,6 +54,7 @@ pub(super) struct Minted {
     pub(super) refresh: String,
     pub(super) counter: i64,
     pub(super) expires_at: Timestamp,
+    pub(super) roles: Roles,
     began: Moment,
 }
 
@@ -82,19 +84,32 @@ pub(super) struct Call {
     pub(super) has_met_a_fault: bool,
 }
 
+/// What became of something that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Done,
+    /// It was not done and won't be.
+    Refused,
+    /// Nobody knows whether it was done, but it won't be any more.
+    Unknown,
+}
+
 /// A cause that was asked for.
 #[derive(Clone, Copy)]
 pub(super) struct CauseId(usize);
 
-impl Account {
-    pub(super) fn new(id: UserId, email: Email, password: String) -> Self {
-        Self {
-            id,
-            email,
-            passwords: History::new(password),
-            active: History::new(true),
-            roles: History::new(RoleName::viewer()),
-        }
+impl Call {
+    fn in_store(&self) -> View {
+        View::Store(self.began)
+    }
+
+    fn in_memory(&self) -> View {
+        View::Memory(*self)
+    }
+
+    /// The storage may fail a call only if it was off.
+    pub(super) fn excuses_a_failure(&self) -> Verdict {
+        ensure(self.has_met_a_fault, "the storage fails without a fault")
     }
 }
 
@@ -105,17 +120,21 @@ impl Minted {
         let roles: Vec<_> = signed_in.user.roles.iter().map(RoleName::as_str).collect();
         assert_eq!(access["roles"], serde_json::json!(roles), "a token tells of the roles of its user");
         assert_eq!((&access["sub"], &access["sid"]), (&refresh["sub"], &refresh["sid"]));
+        let key = key_of(&signed_in.access_token);
+        assert_eq!(key, key_of(&signed_in.refresh_token));
         Self {
             token: RevocableToken {
                 id: id("jti").parse().unwrap(),
                 user: id("sub").parse().unwrap(),
                 session: id("sid").parse().unwrap(),
                 generation: Generation::from_number(access["gen"].as_i64().unwrap()),
+                key,
             },
             access: signed_in.access_token.clone(),
             refresh: signed_in.refresh_token.clone(),
             counter: refresh["ctr"].as_i64().unwrap(),
             expires_at: Timestamp::from_unix_seconds(access["exp"].as_i64().unwrap()),
+            roles: signed_in.user.roles.clone(),
             began,
         }
     }
@@ -123,45 +142,58 @@ impl Minted {
     /// A short name for a trace.
     pub(super) fn label(&self) -> String {
         let end = |id: String| id[id.len() - 4..].to_owned();
-        let RevocableToken { id, session, generation, .. } = self.token;
-        let (id, session) = (end(id.to_string()), end(session.to_string()));
-        format!("token {id} of session {session}, gen {}, ctr {}", generation.number(), self.counter)
+        let RevocableToken { id, session, generation, key, .. } = self.token;
+        let (id, session, key) = (end(id.to_string()), end(session.to_string()), end(key.to_string()));
+        format!("token {id} of session {session}, gen {}, ctr {}, key {key}", generation.number(), self.counter)
     }
 }
 
 impl Oracle {
+    pub(super) fn new() -> Self {
+        Self {
+            accounts: Vec::new(),
+            unclear: BTreeSet::new(),
+            minted: Vec::new(),
+            definitions: Definitions::built_in(),
+            sessions: HashMap::new(),
+            causes: Vec::new(),
+            refreshes: Vec::new(),
+            newest: HashMap::new(),
+            seen_roles: HashMap::new(),
+            tally: BTreeMap::new(),
+        }
+    }
+
     pub(super) fn account(&mut self, user: UserId) -> &mut Account {
         self.accounts.iter_mut().find(|account| account.id == user).unwrap()
     }
 
     /// Somebody asks for something that ends tokens.
     pub(super) fn begin_cause(&mut self, call: &Call, ends: Ends) -> CauseId {
-        // Who adds an entry to the log itself is no instance, and told no instance.
-        let instance = (!matches!(ends, Ends::Token(_))).then_some(call.instance);
-        self.causes.push(Cause::new(ends, instance, call.began));
+        self.causes.push(Cause::new(ends, call.instance, call.began));
         CauseId(self.causes.len() - 1)
     }
 
-    /// It was answered with success.
-    pub(super) fn acknowledge(&mut self, CauseId(index): CauseId, ends: Ends, ended: Moment) {
-        self.causes[index].acknowledge(ends, ended);
-        self.count(match ends {
-            Ends::Token(_) => "token revoked",
-            Ends::Session(_) => "session ended",
-            Ends::Sessions { .. } => "all sessions ended",
-            Ends::Tokens { .. } => "roles changed",
-        });
+    /// It was answered, or nobody waits for the answer any more.
+    pub(super) fn end_cause(&mut self, CauseId(index): CauseId, fate: Fate, ended: Moment) {
+        let cause = &mut self.causes[index];
+        cause.end(fate, ended);
+        let what = match (fate, cause.ends) {
+            (Fate::Done, Ends::Token(_)) => "token revoked",
+            (Fate::Done, Ends::Session(_)) => "session ended",
+            (Fate::Done, Ends::Sessions { .. }) => "all sessions ended",
+            (Fate::Done, Ends::Tokens { .. }) => "roles changed",
+            (Fate::Done, Ends::User(_)) => "user deleted",
+            (Fate::Done, Ends::Key(_)) => "key revoked",
+            (Fate::Refused, _) => return,
+            (Fate::Unknown, _) => "cause of unknown outcome",
+        };
+        self.count(what);
     }
 
-    /// Nobody knows what became of it.
-    pub(super) fn give_up(&mut self, CauseId(index): CauseId, ended: Moment) {
-        self.causes[index].give_up(ended);
-        self.count("cause of unknown outcome");
-    }
-
-    /// It was refused.
-    pub(super) fn cancel(&mut self, CauseId(index): CauseId) {
-        self.causes[index].cancel();
+    /// The answer told more exactly what it ended.
+    pub(super) fn sharpen(&mut self, CauseId(index): CauseId, ends: Ends) {
+        self.causes[index].ends = ends;
     }
 
     /// The highest generation that anybody has seen of the user.
@@ -178,19 +210,20 @@ impl Oracle {
         *self.tally.entry(what).or_default() += 1;
     }
 
-    /// A user was shown: one generation has one set of roles.
-    pub(super) fn see(&mut self, user: &User) -> Verdict {
+    /// A user was shown: one generation has one set of roles, and each of them exists.
+    fn see(&mut self, user: &User, view: View) -> Verdict {
         let newest = self.newest.entry(user.id).or_insert(user.generation);
         *newest = (*newest).max(user.generation);
-        let known = self.roles.entry((user.id, user.generation)).or_insert_with(|| user.roles.clone());
-        if *known == user.roles {
-            Ok(())
-        } else {
-            Err(format!(
+        let known =
+            self.seen_roles.entry((user.id, user.generation)).or_insert_with(|| user.roles.clone());
+        if *known != user.roles {
+            return Err(format!(
                 "generation {:?} showed {:?} before, and {:?} now",
                 user.generation, known, user.roles
-            ))
+            ));
         }
+        let may_exist = |role: &RoleName| self.definitions.may_exist(role, view);
+        ensure(user.roles.iter().all(may_exist), "a user has a role that does not exist")
     }
 
     fn origin(&self, minted: &Minted) -> Origin {
@@ -202,4 +235,8 @@ impl Oracle {
             minting_began: minted.began,
         }
     }
+}
+
+fn ensure(is_kept: bool, objection: &str) -> Verdict {
+    if is_kept { Ok(()) } else { Err(objection.to_owned()) }
 }

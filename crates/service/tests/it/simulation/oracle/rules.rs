@@ -1,17 +1,14 @@
-//! The rules by which an answer is judged.
+//! The rules by which what tokens open is judged.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use maestro_auth_domain::{SessionId, User};
-use maestro_auth_service::{AuthenticateError, LoginError, RefreshError, SignedIn};
+use maestro_auth_domain::{PermissionName, SessionId, User};
+use maestro_auth_service::{AuthenticateError, AuthorizeError, RefreshError, SignedIn};
 
 use super::causes::{Cause, Origin};
-use super::{Account, Call, Minted, Opened, Oracle, Presented, Verdict};
+use super::{Call, Minted, Opened, Oracle, Presented, Verdict, ensure};
 use crate::support::token_policy;
-
-/// How soon other instances know what was acknowledged (api.md section 8).
-const BOUND: Duration = Duration::from_secs(1);
 
 impl Oracle {
     pub(in super::super) fn judge_authenticate(
@@ -20,55 +17,81 @@ impl Oracle {
         presented: &Minted,
         answer: &Result<Arc<User>, AuthenticateError>,
     ) -> Verdict {
-        let origin = self.origin(presented);
-        let has_expired = call.wall >= presented.expires_at + token_policy().leeway;
         match answer {
             Ok(user) => {
-                self.count("token accepted");
-                ensure(!has_expired, "an expired token is accepted")?;
-                if let Some(cause) = self.causes.iter().find(|cause| cause.is_binding(call, &origin)) {
-                    let since = call.began.at.saturating_sub(cause.acknowledged().at);
-                    return Err(format!(
-                        "a token is accepted {since:?} after its end was acknowledged: {cause:?}"
-                    ));
-                }
-                ensure(user.id == origin.token.user && user.is_active, "a token stands for somebody else")?;
-                ensure(user.generation == origin.token.generation, "an outdated user is shown")?;
-                self.see(user)
+                self.judge_acceptance(call, presented)?;
+                ensure(user.id == presented.token.user && user.is_active, "a token stands for somebody else")?;
+                ensure(user.generation == presented.token.generation, "an outdated user is shown")?;
+                self.see(user, call.in_memory())
             }
-            Err(AuthenticateError::Revoked) => {
-                self.count("token refused");
-                ensure(self.has_a_cause(&origin, |_| true), "a token is refused without a cause")
-            }
-            Err(AuthenticateError::Expired) => ensure(has_expired, "a token has expired before its time"),
-            Err(AuthenticateError::Invalid) => Err("a good token is called invalid".to_owned()),
-            Err(AuthenticateError::Store(_)) => call.excuses_a_failure(),
+            Err(refused) => self.judge_refusal(call, presented, refused),
         }
     }
 
-    pub(in super::super) fn judge_login(
+    pub(in super::super) fn judge_authorize(
         &mut self,
         call: &Call,
-        account: usize,
-        password: &str,
-        answer: &Result<SignedIn, LoginError>,
+        presented: &Minted,
+        demanded: &PermissionName,
+        answer: &Result<Arc<User>, AuthorizeError>,
     ) -> Verdict {
-        let Account { passwords, active, .. } = &self.accounts[account];
         match answer {
-            Ok(signed_in) => {
-                ensure(active.may_show(call.began, |active| *active), "an inactive user logs in")?;
-                self.count("login accepted");
-                self.open(call, signed_in, password)
+            Ok(user) => {
+                self.count("permitted");
+                self.judge_demand(call, &user.roles, demanded, true)?;
+                self.judge_authenticate(call, presented, &Ok(Arc::clone(user)))
             }
-            Err(LoginError::InvalidCredentials) => {
-                let may_fail = active.may_show(call.began, |active| !*active)
-                    || passwords.may_show(call.began, |now| now != password);
-                self.count("login refused");
-                ensure(may_fail, "the right password is refused")
+            Err(AuthorizeError::PermissionMissing(missing)) => {
+                self.count("not permitted");
+                ensure(missing == demanded, "another permission is missing")?;
+                self.judge_demand(call, &presented.roles, demanded, false)?;
+                self.judge_acceptance(call, presented)
             }
-            Err(LoginError::Store(_)) => call.excuses_a_failure(),
-            Err(LoginError::Hash(error)) => Err(error.to_string()),
+            Err(AuthorizeError::Authenticate(refused)) => self.judge_refusal(call, presented, refused),
+            Err(other) => Err(format!("refused for what was not demanded: {other}")),
         }
+    }
+
+    /// A token was taken for good.
+    fn judge_acceptance(&mut self, call: &Call, presented: &Minted) -> Verdict {
+        self.count("token accepted");
+        let origin = self.origin(presented);
+        ensure(!has_expired(call, presented), "an expired token is accepted")?;
+        if let Some(cause) = self.causes.iter().find(|cause| cause.is_binding(call, &origin)) {
+            let since = call.began.at.saturating_sub(cause.acknowledged().at);
+            return Err(format!("a token is accepted {since:?} after its end was acknowledged: {cause:?}"));
+        }
+        Ok(())
+    }
+
+    /// A token was not taken for good.
+    pub(in super::super) fn judge_refusal(
+        &mut self,
+        call: &Call,
+        presented: &Minted,
+        refused: &AuthenticateError,
+    ) -> Verdict {
+        let origin = self.origin(presented);
+        match refused {
+            AuthenticateError::Revoked => {
+                self.count("token refused");
+                ensure(self.has_a_cause(&origin, |_| true), "a token is refused without a cause")
+            }
+            AuthenticateError::Invalid => {
+                self.count("token of a revoked key refused");
+                ensure(self.has_a_cause(&origin, Cause::is_of_key), "a good token is called invalid")
+            }
+            AuthenticateError::Expired => {
+                ensure(has_expired(call, presented), "a token has expired before its time")
+            }
+            AuthenticateError::Store(_) => call.excuses_a_failure(),
+        }
+    }
+
+    /// Whether what the token would end may not be ended, since its key was revoked.
+    pub(in super::super) fn may_be_worthless(&self, presented: &Minted) -> bool {
+        let origin = self.origin(presented);
+        self.causes.iter().any(|cause| cause.is_of_key() && cause.may_end(&origin))
     }
 
     /// A refresh token is presented, which ends its session if it was spent.
@@ -87,6 +110,13 @@ impl Oracle {
         match answer {
             Ok(signed_in) => {
                 self.count("refresh accepted");
+                let is_worthless = |cause: &Cause| {
+                    cause.is_of_key()
+                        && cause.surely_ends(&origin)
+                        && cause.was_acknowledged_before(call.began)
+                };
+                let is_good = !self.causes.iter().any(is_worthless);
+                ensure(is_good, "a refresh token of a revoked key buys something")?;
                 let minted = Minted::read(signed_in, call.began);
                 ensure(minted.token.session == origin.token.session, "a refresh changes the session")?;
                 ensure(minted.counter == presented.counter + 1, "a refresh buys another than the successor")?;
@@ -101,15 +131,18 @@ impl Oracle {
                 self.count("refresh refused");
                 ensure(self.has_a_cause(&origin, Cause::ends_sessions), "a session has ended without a cause")
             }
-            Err(RefreshError::Expired | RefreshError::Invalid) => {
-                Err("a good refresh token is refused".to_owned())
+            Err(RefreshError::Invalid) => {
+                self.count("refresh token of no worth");
+                let is_of_that_kind = |cause: &Cause| cause.is_of_key() || cause.is_deletion();
+                ensure(self.has_a_cause(&origin, is_of_that_kind), "a good refresh token is called invalid")
             }
+            Err(RefreshError::Expired) => Err("a good refresh token has expired".to_owned()),
             Err(RefreshError::Store(_)) => call.excuses_a_failure(),
         }
     }
 
     /// A login or a registration opened a session.
-    pub(in super::super) fn open(&mut self, call: &Call, signed_in: &SignedIn, password: &str) -> Verdict {
+    pub(super) fn open(&mut self, call: &Call, signed_in: &SignedIn, password: &str) -> Verdict {
         let minted = Minted::read(signed_in, call.began);
         let opened = Opened { at: minted.token.generation, began: call.began, password: password.to_owned() };
         ensure(self.sessions.insert(minted.token.session, opened).is_none(), "two sessions have one id")?;
@@ -119,20 +152,17 @@ impl Oracle {
     /// A token came of the call: it must be of a state that is not older.
     fn mint(&mut self, call: &Call, minted: Minted, signed_in: &SignedIn) -> Verdict {
         let origin = self.origin(&minted);
-        let is_outdated =
-            |cause: &&Cause| cause.was_acknowledged_before(call.began) && cause.surely_ends(&origin);
-        if let Some(cause) = self.causes.iter().find(is_outdated) {
+        let view = call.in_store();
+        if let Some(cause) = self.causes.iter().find(|cause| cause.forbids_minting(call, &origin)) {
             return Err(format!("a token is minted from a state before an acknowledged cause: {cause:?}"));
         }
-        let role = signed_in.user.roles.primary();
+        let user = &signed_in.user;
         let password = &self.sessions[&minted.token.session].password;
-        let account = self.accounts.iter().find(|account| account.id == signed_in.user.id).unwrap();
-        ensure(
-            account.passwords.may_show(call.began, |it| it == password),
-            "a session outlives its password",
-        )?;
-        ensure(account.roles.may_show(call.began, |it| it == role), "a token with former roles is minted")?;
-        self.see(&signed_in.user)?;
+        let account = self.accounts.iter().find(|account| account.id == user.id).unwrap();
+        ensure(account.passwords.may_show(view, |it| it == password), "a session outlives its password")?;
+        ensure(account.roles.may_show(view, |it| *it == user.roles), "a token with former roles is minted")?;
+        self.judge_permissions(&user.roles, &signed_in.permissions, call.in_memory())?;
+        self.see(user, view)?;
         self.minted.push(Arc::new(minted));
         Ok(())
     }
@@ -151,13 +181,8 @@ impl Oracle {
     }
 }
 
-impl Cause {
-    /// Whether the instance of the call must have known by then that the token has ended.
-    fn is_binding(&self, call: &Call, origin: &Origin) -> bool {
-        let answers_itself = self.instance == Some(call.instance);
-        let is_old = call.began.at.saturating_sub(self.acknowledged().at) > BOUND;
-        self.was_acknowledged_before(call.began) && self.surely_ends(origin) && (answers_itself || is_old)
-    }
+fn has_expired(call: &Call, presented: &Minted) -> bool {
+    call.wall >= presented.expires_at + token_policy().leeway
 }
 
 impl Presented {
@@ -166,15 +191,4 @@ impl Presented {
         let grace = token_policy().refresh.reuse_grace;
         self.counter > counter || self.counter == counter && at >= self.began.at + grace
     }
-}
-
-impl Call {
-    /// The storage may fail a call only if it was off.
-    pub(in super::super) fn excuses_a_failure(&self) -> Verdict {
-        ensure(self.has_met_a_fault, "the storage fails without a fault")
-    }
-}
-
-fn ensure(is_kept: bool, objection: &str) -> Verdict {
-    if is_kept { Ok(()) } else { Err(objection.to_owned()) }
 }
