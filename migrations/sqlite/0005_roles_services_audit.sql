@@ -80,6 +80,15 @@ CREATE INDEX audit_entries_actions ON audit_entries (tenant_id, action, id);
 CREATE INDEX audit_entries_actors ON audit_entries (tenant_id, actor_user, id) WHERE actor_user IS NOT NULL;
 CREATE INDEX audit_entries_subjects ON audit_entries (tenant_id, subject_user, id) WHERE subject_user IS NOT NULL;
 
+-- How many rows an index gives for one value of its first columns, then of its first two, …, in a long trail: without that,
+-- SQLite would rather walk through all entries of a tenant than go to the few of an action or a user.
+ANALYZE audit_entries;
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+    ('audit_entries', 'audit_entries_pages', '1000000 1000000 1'),
+    ('audit_entries', 'audit_entries_actions', '1000000 1000000 40000 1'),
+    ('audit_entries', 'audit_entries_actors', '800000 800000 100 1'),
+    ('audit_entries', 'audit_entries_subjects', '800000 800000 100 1');
+
 CREATE TABLE audit_queue (
     entry_id BLOB NOT NULL PRIMARY KEY
 ) STRICT, WITHOUT ROWID;

@@ -36,6 +36,11 @@ impl Worker {
                 never = auth.follow_audit() => match never {},
                 _ = stopped => {}
             }
+            // What was told in the last moments, and how often the rest was repeated.
+            if let Err(error) = auth.flush_audit().await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "the last entries of the audit trail are not written");
+            }
         };
         Self { task: tokio::spawn(rounds), stop }
     }

@@ -11,7 +11,8 @@ use crate::StoreResult;
 pub trait AuditTrail: Send + Sync {
     /// Adds entries that have no cause in the storage, such as a refused login.
     ///
-    /// MUST show every one as it was added: `audit_entries_come_back_as_added`.
+    /// MUST show every one as it was added, and pass over one that is there already: whoever has not heard what became of a
+    /// call makes it again. `audit_entries_come_back_as_added`.
     async fn append(&self, entries: &[AuditEntry]) -> StoreResult<()>;
 
     /// Finds entries of a tenant, the newest ids first: at most `limit` that come before the id `before`.

@@ -39,6 +39,8 @@ pub enum Verification {
     },
     /// The password is wrong, or there is nothing to verify it against.
     Mismatch,
+    /// The stored hash is malformed or beyond the permitted cost, so that nothing was verified against it (SEC-10).
+    Rejected,
 }
 
 /// Why nothing was hashed.

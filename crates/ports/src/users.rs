@@ -210,7 +210,7 @@ pub enum UpdateOutcome {
 /// What became of [`UserRepository::delete`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeleteOutcome {
-    /// The user is gone. Its tokens were of this generation, and none of a lower one than the next is accepted.
+    /// The user is gone. This was its generation, so no token below the next one is accepted any more.
     Deleted(Generation),
     /// Somebody else has changed the user in between.
     Overtaken,

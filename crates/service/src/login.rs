@@ -44,8 +44,11 @@ impl AuthService {
         let stored_hash = found.as_ref().map(|credentials| credentials.password_hash.clone());
         let verification = self.hasher.verify(request.password, stored_hash).await?;
         let known = found.as_ref().map(|credentials| credentials.user.id);
+        if verification == Verification::Rejected {
+            return Err(self.refuse_login(Action::HashRejected, known, origin));
+        }
         let (Some(credentials), Verification::Match { upgrade }) = (found, verification) else {
-            return Err(self.refuse_login(known, origin));
+            return Err(self.refuse_login(Action::LoginFailed, known, origin));
         };
 
         let now = self.clock.now();
@@ -62,13 +65,13 @@ impl AuthService {
                 tracing::info!(user.id = %user, session.id = %session.id, "user logged in");
                 Ok(self.sign_in(principal, asked, token_id, now).await?)
             }
-            OpenOutcome::Refused => Err(self.refuse_login(Some(user), origin)),
+            OpenOutcome::Refused => Err(self.refuse_login(Action::LoginFailed, Some(user), origin)),
         }
     }
 
     /// Tells the trail, and nobody else, whose account it was.
-    fn refuse_login(&self, user: Option<UserId>, origin: &Origin) -> LoginError {
-        let event = Event::new(Action::LoginFailed, Actor::Anonymous, origin).ended(Outcome::Failure);
+    fn refuse_login(&self, what: Action, user: Option<UserId>, origin: &Origin) -> LoginError {
+        let event = Event::new(what, Actor::Anonymous, origin).ended(Outcome::Failure);
         let event = match user {
             Some(user) => event.about(Subject::User(user)),
             None => event,

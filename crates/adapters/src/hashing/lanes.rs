@@ -105,16 +105,17 @@ impl PasswordHasher for HashingLanes {
         password: Password,
         stored: Option<PasswordHash>,
     ) -> Result<Verification, HashError> {
-        let stored = stored.and_then(|stored| match StoredHash::parse(stored) {
-            Ok(stored) => Some(stored),
-            Err(error) => {
-                tracing::warn!(hash_rejected = true, "{error}; the login fails");
-                None
-            }
-        });
+        let parsed = stored.map(StoredHash::parse).transpose();
+        if let Err(error) = &parsed {
+            tracing::warn!(hash_rejected = true, "{error}; the login fails");
+        }
+        let is_rejected = parsed.is_err();
+        let stored = parsed.unwrap_or_default();
         let blocks = stored.as_ref().map(StoredHash::scheme).map_or(0, stored::block_count);
         let is_oversized = blocks > self.engine.kept_blocks();
-        self.run(is_oversized, move |engine, memory| engine.verify(&password, stored.as_ref(), memory)).await
+        let verify = move |engine: &Engine, memory: &mut _| engine.verify(&password, stored.as_ref(), memory);
+        let verification = self.run(is_oversized, verify).await?;
+        Ok(if is_rejected { Verification::Rejected } else { verification })
     }
 
     fn failure_floor(&self) -> Duration {

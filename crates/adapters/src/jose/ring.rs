@@ -111,8 +111,10 @@ impl KeyRing {
         loop {
             self.load_soon.notified().await;
             while let Err(error) = self.reload().await {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "the signing keys were not loaded after one was dropped");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the signing keys were not loaded after one was dropped"
+                );
                 tokio::time::sleep(Self::RETRY_PAUSE).await;
             }
         }

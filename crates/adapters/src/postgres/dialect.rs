@@ -10,8 +10,8 @@ use crate::sql::{
     put_permission, put_role, raise_revision, replace_password, spend_counter, update_user, user_columns,
 };
 
-/// A step of one statement: `cause` changes a row of the table and gives it, the `effects` and the entry of the audit trail
-/// follow from that row, and `columns` of it are the answer.
+/// A step of one statement: `cause` changes a row of the table and gives it, the `effects` and the entry of the audit
+/// trail follow from that row, and `columns` of it are the answer.
 macro_rules! step {
     ($table:literal: $cause:expr $(, $name:literal: $effect:expr)*; $columns:expr) => {
         &[concat!(
@@ -22,7 +22,8 @@ macro_rules! step {
     };
 }
 
-/// Whether the catalogue is at a revision, where it stays until the step is done: a change of it waits, or was waited for.
+/// Whether the catalogue is at a revision, where it stays until the step is done: a change of it waits, or was waited
+/// for.
 macro_rules! while_catalogue_is_at {
     ($tenant:literal, $revision:literal) => {
         catalogue_is_at!($tenant, $revision, " FOR SHARE")
@@ -152,5 +153,24 @@ impl Dialect for Postgres {
 
     async fn execute(connection: &mut PgConnection, sql: &'static str) -> sqlx::Result<()> {
         connection.execute(sqlx::raw_sql(sql)).await.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_users_wait_for_is_one_round_trip() {
+        for (step, name) in [
+            (Postgres::REGISTER, "registration"),
+            (Postgres::OPEN_SESSION, "login"),
+            (Postgres::ROTATE, "refresh"),
+            (Postgres::END_SESSION, "logout"),
+            (Postgres::END_ALL_SESSIONS, "logout everywhere"),
+            (Postgres::REPLACE_PASSWORD, "new password"),
+        ] {
+            assert_eq!(step.len(), 1, "a {name} takes several statements");
+        }
     }
 }

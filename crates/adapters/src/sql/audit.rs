@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use maestro_auth_domain::{AuditEntry, AuditFilter, AuditId, AuditLink, Subject, TenantId, Timestamp};
+use maestro_auth_domain::{
+    Action, AuditEntry, AuditFilter, AuditId, AuditLink, Subject, TenantId, Timestamp,
+};
 use maestro_auth_ports::{AuditTrail, StoreResult, Unlinked};
 use uuid::Uuid;
 
@@ -10,8 +12,8 @@ use super::rows::{self, audit_columns};
 use super::statement::{Statement, Value, Values};
 use super::store::{SqlStore, all, first, last};
 
-/// Adds the entry that is given as `$1` to `$13` to the audit trail, if `source` gives a row. A step adds it where it has
-/// done something, in the statement or transaction that did it, so that there is never the one without the other.
+/// Adds the entry that is given as `$1` to `$13` to the audit trail, if `source` gives a row. A step adds it where it
+/// has done something, in the statement or transaction that did it, so that there is never the one without the other.
 macro_rules! insert_audit {
     ($($source:tt)*) => {
         concat!(
@@ -25,9 +27,13 @@ macro_rules! insert_audit {
 pub(crate) use insert_audit;
 
 pub(super) const ADD: &str = insert_audit!("");
+/// The condition is for SQLite, where the schema refuses what would replace an entry before it comes to the conflict; the
+/// conflict is for who adds the same one at the same moment.
+const APPEND: &str =
+    insert_audit!("WHERE NOT EXISTS (SELECT 1 FROM audit_entries WHERE id = $1) ON CONFLICT (id) DO NOTHING");
 
-/// The entries of the tenant `$1` with an id between `$2` and `$3`, from `$4` on and before `$5`, the newest ids first, at
-/// most `$6`. All that is asked besides is an equality, so that each is one range of an index.
+/// The entries of the tenant `$1` with an id between `$2` and `$3`, from `$4` on and before `$5`, the newest ids
+/// first, at most `$6`. All that is asked besides is an equality, so that each is one range of an index.
 macro_rules! range {
     ($($also:literal),*) => {
         concat!(
@@ -62,11 +68,19 @@ const READ_CHAIN: &str = concat!(
     " FROM audit_links LEFT JOIN audit_entries ON audit_entries.id = audit_links.entry_id \
      WHERE audit_links.position > $1 ORDER BY audit_links.position LIMIT $2"
 );
+/// The last of the `$2` entries after `$1`, if there are as many.
+const WINDOW_END: &str =
+    "SELECT id AS audit_id FROM audit_entries WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2 - 1";
 /// In one statement, so at one moment: an entry goes from the queue to the chain at once.
-const FIND_STRAYS: &str = "SELECT id AS audit_id FROM audit_entries WHERE id > $1 \
-     AND NOT EXISTS (SELECT 1 FROM audit_links WHERE audit_links.entry_id = audit_entries.id) \
+const FIND_STRAYS: &str = "SELECT id AS audit_id FROM audit_entries WHERE id > $1 AND id <= $2 \
+     AND NOT EXISTS (SELECT 1 FROM audit_links \
+     WHERE audit_links.entry_id = audit_entries.id AND audit_links.entry_id > $1 AND audit_links.entry_id <= $2) \
      AND NOT EXISTS (SELECT 1 FROM audit_queue WHERE audit_queue.entry_id = audit_entries.id) \
-     ORDER BY id LIMIT $2";
+     ORDER BY id LIMIT $3";
+
+/// How many entries one statement looks at in search of strays, of which there may be none at all: however long the
+/// trail is, each statement ends in time.
+const WINDOW: u32 = 20_000;
 
 #[async_trait]
 impl<D: Dialect> AuditTrail for SqlStore<D> {
@@ -74,7 +88,7 @@ impl<D: Dialect> AuditTrail for SqlStore<D> {
         if entries.is_empty() {
             return Ok(());
         }
-        self.write_all(entries.iter().map(|entry| audit_values(entry).for_one(ADD))).await.map(drop)
+        self.write_all(entries.iter().map(|entry| audit_values(entry).for_one(APPEND))).await.map(drop)
     }
 
     async fn find_entries(
@@ -92,7 +106,7 @@ impl<D: Dialect> AuditTrail for SqlStore<D> {
             .bind(filter.since.unwrap_or(Timestamp::from_unix_micros(i64::MIN)))
             .bind(filter.until.unwrap_or(Timestamp::from_unix_micros(i64::MAX)))
             .bind(limit);
-        let action = filter.action.map(|action| action.as_str());
+        let action = filter.action.map(Action::as_str);
         let find = match (filter.user, action) {
             (Some(user), action) => values.bind(user).bind(action).for_one(FIND_OF_USER),
             (None, Some(action)) => values.bind(action).for_one(FIND_OF_ACTION),
@@ -101,8 +115,8 @@ impl<D: Dialect> AuditTrail for SqlStore<D> {
         all(&self.read(find).await?, rows::audit_entry)
     }
 
-    /// The last link is read first: when it still is the last one as the next is laid, then nothing was linked in between, and
-    /// what was read afterwards hangs nowhere.
+    /// The last link is read first: when it still is the last one as the next is laid, then nothing was linked in
+    /// between, and what was read afterwards hangs nowhere.
     async fn unlinked(&self, limit: u32) -> StoreResult<Unlinked> {
         let last = first(&self.read(Statement::new(LAST_LINK)).await?, rows::audit_link)?;
         let waiting = self.read(Statement::new(UNLINKED).bind(limit)).await?;
@@ -122,9 +136,20 @@ impl<D: Dialect> AuditTrail for SqlStore<D> {
     }
 
     async fn find_strays(&self, after: Option<AuditId>, limit: u32) -> StoreResult<Vec<AuditId>> {
-        let after = after.unwrap_or(AuditId::from_uuid(Uuid::nil()));
-        let find = Statement::new(FIND_STRAYS).bind(after).bind(limit);
-        all(&self.read(find).await?, rows::audit_id)
+        let mut after = after.unwrap_or(AuditId::from_uuid(Uuid::nil()));
+        let mut strays = Vec::new();
+        loop {
+            let window = Statement::new(WINDOW_END).bind(after).bind(WINDOW);
+            let end = first(&self.read(window).await?, rows::audit_id)?;
+            let until = end.unwrap_or(AuditId::from_uuid(Uuid::max()));
+            let find = Statement::new(FIND_STRAYS).bind(after).bind(until).bind(limit);
+            strays.extend(all(&self.read(find).await?, rows::audit_id)?);
+            if strays.len() >= limit as usize || end.is_none() {
+                strays.truncate(limit as usize);
+                return Ok(strays);
+            }
+            after = until;
+        }
     }
 }
 
@@ -165,10 +190,96 @@ impl From<&[(String, String)]> for Value {
 impl From<&[AuditLink]> for Value {
     fn from(links: &[AuditLink]) -> Self {
         let link = |link: &AuditLink| {
-            let mac: String = link.mac.iter().map(|byte| format!("{byte:02x}")).collect();
-            (link.position, link.entry.as_uuid().simple().to_string(), mac)
+            (link.position, hexadecimal(link.entry.as_uuid().as_bytes()), hexadecimal(&link.mac))
         };
         let links: Vec<_> = links.iter().map(link).collect();
         serde_json::json!(links).to_string().as_str().into()
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or_default(); // half a byte always is one
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xF)]).collect()
+}
+
+#[cfg(all(test, feature = "postgres", feature = "sqlite", feature = "testing"))]
+mod tests {
+    use sqlx::sqlite::SqliteConnectOptions;
+    use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Row};
+
+    use super::*;
+    use crate::sqlite::SqliteStore;
+    use crate::testing::fresh_database;
+
+    /// Each way to ask, the indexes that must answer, and whether what they give is in order already.
+    const PAGES: [(&str, &[&str], bool); 5] = [
+        (FIND, &["audit_entries_p"], true), // by its own index, or the primary key
+        (FIND_OF_ACTION, &["audit_entries_actions"], true),
+        (FIND_OF_USER, &["audit_entries_actors", "audit_entries_subjects"], false),
+        (UNLINKED, &["audit_queue"], true),
+        (LAST_LINK, &["audit_links"], true),
+    ];
+
+    #[tokio::test]
+    async fn postgres_finds_each_page_by_an_index_however_long_the_trail_is() {
+        let Some(database) = fresh_database().await else { return };
+        let mut connection = PgConnection::connect(database.url()).await.unwrap();
+        let fill = "INSERT INTO audit_entries (id, tenant_id, at, action, outcome, actor, actor_user, details) \
+             SELECT lpad(to_hex(n), 32, '0')::uuid, lpad(to_hex(n % 2), 32, '0')::uuid, n, \
+             CASE WHEN n % 1000 = 1 THEN 'key.rotated' ELSE 'login.succeeded' END, 'success', 'anonymous', \
+             lpad(to_hex(n % 300), 32, '0')::uuid, '[]' FROM generate_series(1, 30000) AS n; \
+             INSERT INTO audit_links SELECT n, lpad(to_hex(n), 32, '0')::uuid, decode(repeat('00', 32), 'hex') \
+             FROM generate_series(1, 29000) AS n; \
+             DELETE FROM audit_queue WHERE entry_id IN (SELECT entry_id FROM audit_links)";
+        connection.execute(fill).await.unwrap();
+        connection.execute("ANALYZE").await.unwrap();
+        for (sql, indexes, is_ordered) in PAGES {
+            let explain = AssertSqlSafe(format!("EXPLAIN {sql}"));
+            let arguments = statement(sql).arguments::<sqlx::Postgres>().unwrap();
+            let rows = sqlx::query_with(explain, arguments).fetch_all(&mut connection).await.unwrap();
+            let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+            let plan = plan.join("\n");
+            assert!(
+                indexes.iter().all(|index| plan.contains(index)) && !plan.contains("Seq Scan"),
+                "{sql}: {plan}"
+            );
+            assert!(!is_ordered || !plan.contains("Sort"), "{sql}: {plan}");
+        }
+    }
+
+    #[tokio::test]
+    async fn sqlite_finds_each_page_by_an_index() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = folder.path().join("maestro-auth.db");
+        SqliteStore::open(&file).unwrap().migrate().await.unwrap();
+        let mut connection = SqliteConnectOptions::new().filename(&file).connect().await.unwrap();
+        for (sql, indexes, is_ordered) in PAGES {
+            let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+            let arguments = statement(sql).arguments::<sqlx::Sqlite>().unwrap();
+            let rows = sqlx::query_with(explain, arguments).fetch_all(&mut connection).await.unwrap();
+            let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+            let plan = plan.join("\n");
+            assert!(indexes.iter().all(|index| plan.contains(index)), "{sql}: {plan}");
+            assert!(!plan.contains("SCAN audit_entries"), "{sql}: {plan}");
+            assert!(!is_ordered || !plan.contains("TEMP B-TREE"), "{sql}: {plan}");
+        }
+    }
+
+    fn statement(sql: &'static str) -> Statement {
+        let one = AuditId::from_uuid(Uuid::from_u128(1));
+        let values = match sql {
+            LAST_LINK => Values::default(),
+            UNLINKED => Values::default().bind(100_u32),
+            _ => {
+                let (nobody, last) = (Uuid::nil(), Uuid::max());
+                let range = Values::default().bind(TenantId::DEFAULT).bind(nobody).bind(last);
+                range.bind(i64::MIN).bind(i64::MAX).bind(100_u32)
+            }
+        };
+        match sql {
+            FIND_OF_ACTION => values.bind("key.rotated").for_one(sql),
+            FIND_OF_USER => values.bind(one).bind(None::<&str>).for_one(sql),
+            _ => values.for_one(sql),
+        }
     }
 }

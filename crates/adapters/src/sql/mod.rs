@@ -10,6 +10,7 @@
 
 mod audit;
 mod blacklist;
+mod changes;
 mod dialect;
 mod keys;
 mod lane;
@@ -25,6 +26,10 @@ mod users;
 pub(crate) use audit::insert_audit;
 pub use blacklist::LogCursor;
 pub(crate) use blacklist::{Signal, blacklist_session, blacklist_token, blacklist_user};
+pub(crate) use changes::{
+    blacklist_deleted_user, delete_user, has_no_admin, has_other_admin, is_admin, is_as_seen, outdates_tokens,
+    update_user,
+};
 pub use dialect::Dialect;
 pub(crate) use keys::blacklist_key;
 pub(crate) use lane::{Lane, Limits};
@@ -44,7 +49,4 @@ pub use statement::Statement;
 pub(crate) use statement::Step;
 pub(crate) use store::Lanes;
 pub use store::SqlStore;
-pub(crate) use users::{
-    blacklist_deleted_user, delete_user, has_no_admin, has_other_admin, insert_user, is_admin, is_as_seen,
-    outdates_tokens, replace_password, update_user,
-};
+pub(crate) use users::{insert_user, replace_password};

@@ -6,12 +6,12 @@ use maestro_auth_ports::{
 
 use super::audit::audit_values;
 use super::dialect::Dialect;
-use super::rows;
+use super::rows::{self, CataloguePart};
 use super::statement::Statement;
 use super::store::{SqlStore, first, last};
 
-/// Whether the catalogue of a tenant is at a revision. `lock` says how long that is to stay so, where another transaction may
-/// change it at any moment.
+/// Whether the catalogue of a tenant is at a revision. `lock` says how long that is to stay so, where another
+/// transaction may change it at any moment.
 macro_rules! catalogue_is_at {
     ($tenant:literal, $revision:literal, $lock:literal) => {
         concat!(
@@ -73,8 +73,8 @@ pub(crate) use {
     blacklist_definitions, catalogue_is_at, is_held_by_nobody, put_permission, put_role, raise_revision,
 };
 
-/// In one statement, so as of one moment. Every row has the revision, and all but one row of an empty catalogue have a role, or
-/// else a permission, which has no `permissions`.
+/// In one statement, so as of one moment. Every row has the revision, and all but one row of an empty catalogue have a
+/// role, or else a permission, which has no `permissions`.
 const CATALOGUE: &str = "SELECT tenants.catalogue_revision, stored.name, stored.description, stored.permissions, \
      stored.inherits FROM tenants LEFT JOIN ( \
      SELECT name, description, permissions, inherits FROM roles WHERE tenant_id = $1 \
@@ -89,10 +89,8 @@ impl<D: Dialect> RoleRepository for SqlStore<D> {
         let (mut roles, mut permissions) = (Vec::new(), Vec::new());
         for row in &found {
             match rows::catalogue_part(row)? {
-                Some(rows::CataloguePart::Role(role)) => roles.push(role),
-                Some(rows::CataloguePart::Permission(name, description)) => {
-                    permissions.push((name, description))
-                }
+                Some(CataloguePart::Role(role)) => roles.push(role),
+                Some(CataloguePart::Permission(name, text)) => permissions.push((name, text)),
                 None => {}
             }
         }
@@ -100,8 +98,8 @@ impl<D: Dialect> RoleRepository for SqlStore<D> {
         Ok(StoredCatalogue { catalogue: RoleCatalogue::from_stored(roles, permissions), revision })
     }
 
-    /// While the tenant is locked, nobody is given a role that was checked against its catalogue, so nobody comes to have a role
-    /// that is about to go.
+    /// While the tenant is locked, nobody is given a role that was checked against its catalogue, so nobody comes to
+    /// have a role that is about to go.
     async fn change_catalogue(
         &self,
         tenant: TenantId,

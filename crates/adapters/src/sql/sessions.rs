@@ -25,8 +25,8 @@ macro_rules! insert_session {
     };
 }
 
-/// Notes a login of the user `$14` at the time `$19`, and gives it the hash `$16` if there is one, while it is active and
-/// has the password version `$15`.
+/// Notes a login of the user `$14` at the time `$19`, and gives it the hash `$16` if there is one, while it is active
+/// and has the password version `$15`.
 macro_rules! note_login {
     () => {
         "UPDATE users SET last_login_at = $19, password_hash = COALESCE($16, password_hash) \
@@ -35,8 +35,8 @@ macro_rules! note_login {
 }
 
 /// Spends the counter `$2` of the session `$1` at the time `$3`, if it was bought after `$4` and the session is live:
-/// the one case in which `Session::judge` says `RefreshVerdict::Rotate`. The key `$5` must be there, and with `lock` is kept there
-/// until the step is done.
+/// the one case in which `Session::judge` says `RefreshVerdict::Rotate`. The key `$5` must be there, and with `lock`
+/// is kept there until the step is done.
 macro_rules! spend_counter {
     ($lock:literal) => {
         concat!(

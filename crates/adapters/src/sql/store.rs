@@ -52,8 +52,8 @@ impl<D: Dialect> SqlStore<D> {
         self.writes.run(Step::write(statements)).await
     }
 
-    /// The same for statements that may add to the token blacklist, whose followers are woken; after a failure, too, since
-    /// it may have come after the commit.
+    /// The same for statements that may add to the token blacklist, whose followers are woken; after a failure, too,
+    /// since it may have come after the commit.
     pub(super) async fn write_revoking(
         &self,
         statements: impl IntoIterator<Item = Statement>,
@@ -63,8 +63,8 @@ impl<D: Dialect> SqlStore<D> {
         written
     }
 
-    /// The same behind a lock, where transactions overlap: of two such steps one comes first, and the other one sees what it has
-    /// left. Gives the rows of `statements` alone.
+    /// The same behind a lock, where transactions overlap: of two such steps one comes first, and the other one sees
+    /// what it has left. Gives the rows of `statements` alone.
     pub(super) async fn write_locked(
         &self,
         lock: Option<Statement>,
@@ -80,8 +80,9 @@ impl<D: Dialect> SqlStore<D> {
         D::LOCK_TENANT.map(|sql| Statement::new(sql).bind(tenant))
     }
 
-    /// Stores something that is unique, and that was checked against a catalogue which must still be the one that was `checked`.
-    /// The first of the statements of `store` gives a row if it did; and if not, `why_refused` is asked, after the fact.
+    /// Stores something that is unique, and that was checked against a catalogue which must still be the one that was
+    /// `checked`. The first of the statements of `store` gives a row if it did; and if not, `why_refused` is asked,
+    /// after the fact.
     pub(super) async fn store_unless_refused(
         &self,
         store: Vec<Statement>,

@@ -10,9 +10,9 @@ use crate::sql::{
     put_permission, put_role, raise_revision, replace_password, spend_counter, update_user, user_columns,
 };
 
-/// A step of several statements, each of which does something if the one before it did, until the entry of the audit trail: nothing
-/// runs in between on the one connection that writes, and a statement that finds no row sets `changes()` to 0. Those before the
-/// entry hence do something each time, and those after it may do nothing.
+/// A step of several statements, each of which does something if the one before it did, until the entry of the audit
+/// trail: nothing runs in between on the one connection that writes, and a statement that finds no row sets
+/// `changes()` to 0. Those before the entry hence do something each time, and those after it may do nothing.
 macro_rules! step {
     ($($cause:expr),+ $(; $($effect:expr),+)?) => {
         &[$($cause,)+ insert_audit!("WHERE changes() > 0"), $($($effect),+)?]

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+mod audit;
 mod contract;
 #[cfg(all(feature = "sqlite", feature = "postgres"))]
 mod migrations;

@@ -5,7 +5,7 @@ use maestro_auth_adapters::sql::{Dialect, MigrationError, MigrationState, SqlSto
 use maestro_auth_adapters::sqlite::SqliteStore;
 use maestro_auth_adapters::testing::empty_database;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection, Row};
 use tempfile::TempDir;
 
 #[tokio::test]
@@ -43,6 +43,50 @@ async fn rel_26_four_instances_start_at_once_on_an_empty_postgres() {
     for start in starts {
         start.await.unwrap().unwrap();
     }
+}
+
+/// The table of the token blacklist is made anew: its followers must find what they have read where it was.
+#[tokio::test]
+async fn sqlite_keeps_every_position_of_the_blacklist_when_it_learns_new_kinds() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("old.db");
+    let mut old =
+        SqliteConnectOptions::new().filename(&file).create_if_missing(true).connect().await.unwrap();
+    for migration in [
+        include_str!("../../../../migrations/sqlite/0001_users.sql"),
+        include_str!("../../../../migrations/sqlite/0002_sessions.sql"),
+        include_str!("../../../../migrations/sqlite/0003_signing_keys.sql"),
+        include_str!("../../../../migrations/sqlite/0004_revocations.sql"),
+    ] {
+        old.execute(migration).await.unwrap();
+    }
+    old.execute(
+        "INSERT INTO revocations (tenant_id, kind, subject, min_generation, until) VALUES \
+         (zeroblob(16), 1, zeroblob(16), NULL, 1), (zeroblob(16), 2, zeroblob(16), NULL, 2), \
+         (zeroblob(16), 3, zeroblob(16), 7, 3), (zeroblob(16), 2, zeroblob(16), NULL, 4); \
+         DELETE FROM revocations WHERE position IN (2, 4)",
+    )
+    .await
+    .unwrap();
+
+    old.execute(include_str!("../../../../migrations/sqlite/0005_roles_services_audit.sql")).await.unwrap();
+
+    old.execute(
+        "INSERT INTO revocations (tenant_id, kind, subject, until) VALUES (zeroblob(16), 5, zeroblob(16), 5)",
+    )
+    .await
+    .unwrap();
+    let rows = sqlx::query("SELECT position, min_generation, until FROM revocations ORDER BY position");
+    let rows: Vec<(i64, Option<i64>, i64)> = rows
+        .fetch_all(&mut old)
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| (row.get(0), row.get(1), row.get(2)))
+        .collect();
+    assert_eq!(rows, [(1, None, 1), (3, Some(7), 3), (5, None, 5)], "and 4 is not given twice");
+    let integrity: String = sqlx::query("PRAGMA integrity_check").fetch_one(&mut old).await.unwrap().get(0);
+    assert_eq!(integrity, "ok");
 }
 
 async fn migrations_are_told_and_refused<D: Dialect>(store: &SqlStore<D>, run: impl AsyncFn(&'static str)) {

@@ -27,8 +27,7 @@ async fn rel_06_aborted_calls_leave_no_open_transaction_and_lose_no_later_write(
         let leaving = stores.clone();
         let admin = create(&stores, admin()).await;
         let out = UserChange { is_active: Some(false), ..UserChange::default() };
-        let mut call =
-            pin!(async move { leaving.users.update(&admin, out, None, when(1), effects()).await });
+        let mut call = pin!(async move { leaving.users.update(&admin, out, None, when(1), effects()).await });
         let mut left = waits % 8;
         poll_fn(|context| {
             let done = call.as_mut().poll(context).is_ready();

@@ -139,7 +139,8 @@ async fn a_cursor_of_another_history_starts_over() {
     connection.execute("DROP TABLE revocations").await.unwrap();
     let again = include_str!("../../../../migrations/postgres/0004_revocations.sql");
     connection.execute(again).await.unwrap();
-    connection.execute("ALTER TABLE revocations ADD COLUMN key_id TEXT").await.unwrap();
+    let as_today = r#"ALTER TABLE revocations ADD COLUMN key_id TEXT COLLATE "C""#;
+    connection.execute(as_today).await.unwrap();
     let restored = insert(&mut connection).await;
     let mut reader = Reader { cursor: Some(BlacklistCursor::new(own)) };
     assert_eq!(reader.catch_up(&stores, 100).await, HashSet::from([restored]), "the table was made anew");

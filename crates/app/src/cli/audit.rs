@@ -53,12 +53,10 @@ pub(super) struct Place {
 impl Place {
     fn parse(text: &str) -> Option<Self> {
         let (position, digits) = text.split_once(':')?;
-        let digits: Vec<u8> =
-            digits.chars().map(|digit| u8::try_from(digit.to_digit(16)?).ok()).collect::<Option<_>>()?;
-        let bytes: Vec<u8> =
-            digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
-        let is_whole = digits.len() == 64;
-        Some(Self { position: position.parse().ok()?, mac: bytes.try_into().ok().filter(|_| is_whole)? })
+        let half = |digit: char| digit.to_digit(16).and_then(|half| u8::try_from(half).ok());
+        let halves: [u8; 64] = digits.chars().map(half).collect::<Option<Vec<_>>>()?.try_into().ok()?;
+        let mac = std::array::from_fn(|index| halves[2 * index] << 4 | halves[2 * index + 1]);
+        Some(Self { position: position.parse().ok()?, mac })
     }
 }
 
@@ -145,7 +143,9 @@ mod tests {
 
     #[test]
     fn a_link_is_taken_as_it_was_shown() {
-        let shown = Place { position: 1_204, mac: std::array::from_fn(|index| 7 * index as u8) };
+        let mut mac = [0xA5; 32];
+        mac[..4].copy_from_slice(&[0, 1, 0x10, 0xFF]);
+        let shown = Place { position: 1_204, mac };
         assert_eq!(Place::parse(&shown.to_string()), Some(shown));
         let digits = "0".repeat(64);
         for bad in

@@ -69,6 +69,18 @@ impl PublicUrl {
         Self(format!("http://{address}"))
     }
 
+    /// Takes an `http://` or `https://` URL without credentials, query and fragment.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let url = Url::parse(text.trim()).ok()?;
+        let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
+        let is_plain = url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none();
+        (is_web && is_plain).then(|| Self(url.as_str().trim_end_matches('/').to_owned()))
+    }
+
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -86,13 +98,7 @@ impl Value for PublicUrl {
     const IS_SECRET: bool = true;
 
     fn parse(text: &str) -> Option<Self> {
-        let url = Url::parse(text.trim()).ok()?;
-        let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
-        let is_plain = url.username().is_empty()
-            && url.password().is_none()
-            && url.query().is_none()
-            && url.fragment().is_none();
-        (is_web && is_plain).then(|| Self(url.as_str().trim_end_matches('/').to_owned()))
+        Self::parse(text)
     }
 
     fn show(&self) -> String {

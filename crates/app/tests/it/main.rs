@@ -17,5 +17,6 @@ mod lifecycle;
 mod operator;
 mod production;
 mod races;
+mod services;
 mod storms;
 mod support;

@@ -247,7 +247,7 @@ async fn write_entries(stores: &Stores, tenant: TenantId, writer: usize) -> Vec<
 
 /// Lays links as long as somebody writes and something is left, and gives those that it has laid.
 async fn link_while(stores: Stores, writing: Arc<AtomicUsize>, limit: u32) -> Vec<AuditLink> {
-    let mut laid = Vec::new();
+    let (mut laid, mut linked) = (Vec::new(), HashSet::new());
     loop {
         let is_last_round = writing.load(Ordering::SeqCst) == 0;
         let Unlinked { entries, last } = stores.audit.unlinked(limit).await.unwrap();
@@ -268,6 +268,7 @@ async fn link_while(stores: Stores, writing: Arc<AtomicUsize>, limit: u32) -> Ve
         let after = last.map_or(0, |link| link.position);
         let links = links_after(after, &entries);
         if stores.audit.link(after, &links).await.unwrap() {
+            assert!(links.iter().all(|link| linked.insert(link.entry)), "a linked entry waits for its link");
             laid.extend(links);
         }
     }

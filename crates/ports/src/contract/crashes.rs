@@ -6,16 +6,16 @@ use std::task::Poll;
 use std::time::Duration;
 
 use maestro_auth_domain::{
-    AuditEntry, AuditLink, BlacklistEntry, CatalogueRevision, Description, DisplayName, KeyId,
-    PasswordVersion, RefreshCounter, Revoked, RoleCatalogue, SecretHash, Service, Session, TenantId, User,
-    UserChange,
+    AuditEntry, AuditLink, BlacklistEntry, CatalogueRevision, ClientId, Description, DisplayName, KeyId,
+    NewUser, PasswordVersion, RefreshCounter, Revoked, RoleCatalogue, RoleDefinition, SecretHash, Service,
+    Session, SessionId, TenantId, User, UserChange,
 };
 
 use super::StorageUnderTest;
 use super::audit::{is_told, links_after, read_chain, whole_trail};
 use super::blacklist::whole_log;
 use super::fixtures::{
-    argon2_hash, at, audit_entry, create, delete, effects, find_principal, permission_name, principal,
+    argon2_hash, at, audit_entry, create, delete, effects, entry, find_principal, permission_name, principal,
     register, revision, role, role_name, rotate, secret_hash, service, session, set_active, signing_key,
     stored_key, token, update, user, when,
 };
@@ -156,7 +156,8 @@ pub async fn an_aborted_caller_leaves_no_half_step(storage: &dyn StorageUnderTes
         abort_a_deactivation(cut, &stores, &witness).await;
         abort_a_deletion(cut, &stores, &witness).await;
         abort_a_change_of_roles(cut, &stores, &witness, other, round).await;
-        abort_a_service_and_a_report(cut, &stores, &witness).await;
+        abort_a_new_service(cut, &stores, &witness).await;
+        abort_a_report(cut, &stores, &witness).await;
         assert_still_works(&stores, &witness, key).await;
     }
 }
@@ -191,20 +192,65 @@ async fn cut_off(cut: Cut, call: impl Future<Output = ()> + Send + 'static) {
     }
 }
 
-/// The step may still be on its way, so each later look may show more than the one before, but never a part of it.
-async fn assert_both_or_neither(what: &str, one: impl AsyncFn() -> bool, other: impl AsyncFn() -> bool) {
-    if one().await {
-        assert!(other().await, "half of {what}");
-    }
-    if other().await {
-        assert!(one().await, "the other half of {what}");
+/// One of the things that a step leaves behind.
+enum Trace {
+    /// A user is found by its address.
+    Address(NewUser),
+    /// A user is as it should be after the step.
+    UserAs(User),
+    NoUser(User),
+    Session(SessionId),
+    NoSession(SessionId),
+    Entry(BlacklistEntry),
+    Report(AuditEntry),
+    /// Whoever lays the chain finds the entry.
+    Unlinked(AuditEntry),
+    /// There is a role with these permissions, at a revision other than that.
+    Role(TenantId, RoleDefinition, CatalogueRevision),
+    Service(ClientId),
+}
+
+impl Trace {
+    async fn is_seen(&self, witness: &Stores) -> bool {
+        match self {
+            Self::Address(new) => credentials(witness, new.tenant, &new.email).await.is_some(),
+            Self::UserAs(user) => found(witness, user).await.is_some_and(|found| found == *user),
+            Self::NoUser(user) => found(witness, user).await.is_none(),
+            Self::Session(id) => find_principal(witness, *id).await.is_some(),
+            Self::NoSession(id) => find_principal(witness, *id).await.is_none(),
+            Self::Entry(entry) => whole_log(witness).await.contains(entry),
+            Self::Report(entry) => is_told(witness, entry).await,
+            Self::Unlinked(entry) => witness.audit.unlinked(100_000).await.unwrap().entries.contains(entry),
+            Self::Role(tenant, role, before) => {
+                let (catalogue, revision) = stored(witness, *tenant).await;
+                revision != *before
+                    && catalogue.role(&role.name).is_some_and(|found| found.definition == *role)
+            }
+            Self::Service(id) => witness.services.find_service(*id).await.unwrap().is_some(),
+        }
     }
 }
 
-/// Whether the end of the user's tokens below its next generation is in the log.
-async fn is_blacklisted(witness: &Stores, user: &User) -> bool {
-    let revoked = Revoked::User { user: user.id, min_generation: user.generation.next() };
-    whole_log(witness).await.iter().any(|entry| entry.revoked == revoked)
+async fn found(witness: &Stores, user: &User) -> Option<User> {
+    witness.users.find(user.tenant, user.id).await.unwrap()
+}
+
+/// Demands that a step has left all of its traces or none. It may still be on its way, so each later look may show more than
+/// the one before, but never a part of it.
+async fn assert_all_or_none(witness: &Stores, step: &str, traces: &[Trace]) {
+    for (number, trace) in traces.iter().enumerate() {
+        if trace.is_seen(witness).await {
+            for (other_number, other) in traces.iter().enumerate() {
+                let is_seen = other.is_seen(witness).await;
+                assert!(is_seen, "half of {step}: it left trace {number}, and not trace {other_number}");
+            }
+        }
+    }
+}
+
+/// The end of the user's tokens below its next generation, at second 1.
+fn end_of(user: &User) -> BlacklistEntry {
+    entry(Revoked::User { user: user.id, min_generation: user.generation.next() }, 931)
 }
 
 async fn abort_a_registration(cut: Cut, stores: &Stores, witness: &Stores) {
@@ -215,11 +261,8 @@ async fn abort_a_registration(cut: Cut, stores: &Stores, witness: &Stores) {
     };
     cut_off(cut, call).await;
 
-    let has_user = async || credentials(witness, new.tenant, &new.email).await.is_some();
-    let has_session = async || find_principal(witness, first.id).await.is_some();
-    assert_both_or_neither("a user and its first session", &has_user, has_session).await;
-    assert_both_or_neither("a user and its entry", &has_user, async || is_told(witness, &told.audit).await)
-        .await;
+    let traces = [Trace::Address(new), Trace::Session(first.id), Trace::Report(told.audit)];
+    assert_all_or_none(witness, "a registration", &traces).await;
 }
 
 async fn abort_a_rotation(cut: Cut, stores: &Stores, witness: &Stores, key: KeyId) {
@@ -244,18 +287,11 @@ async fn abort_a_logout_everywhere(cut: Cut, stores: &Stores, witness: &Stores) 
     };
     cut_off(cut, call).await;
 
-    let has_ended = async || {
-        let now = principal(witness, session.id).await.user;
-        assert_eq!(now.generation, now.session_floor, "a half logout");
-        assert!(now.generation <= before.generation.next());
-        now.generation > before.generation
-    };
-    assert_both_or_neither("an end and its entry", &has_ended, async || {
-        is_blacklisted(witness, &before).await
-    })
-    .await;
-    assert_both_or_neither("an end and its report", &has_ended, async || is_told(witness, &told.audit).await)
-        .await;
+    let (generation, entry) = (before.generation.next(), end_of(&before));
+    let after = User { generation, session_floor: generation, ..before.clone() };
+    assert_user_is_one_of(witness, &before, &after).await;
+    let traces = [Trace::UserAs(after), Trace::Entry(entry), Trace::Report(told.audit)];
+    assert_all_or_none(witness, "a logout everywhere", &traces).await;
 }
 
 async fn abort_a_deactivation(cut: Cut, stores: &Stores, witness: &Stores) {
@@ -268,17 +304,14 @@ async fn abort_a_deactivation(cut: Cut, stores: &Stores, witness: &Stores) {
     };
     cut_off(cut, call).await;
 
-    let is_out = async || {
-        let now = witness.users.find(before.tenant, before.id).await.unwrap().unwrap();
-        assert!(now == before || now == after, "a half deactivation: {now:?}");
-        now == after
-    };
-    let is_blacklisted = async || is_blacklisted(witness, &before).await;
-    assert_both_or_neither("a deactivation and its entry", &is_out, is_blacklisted).await;
-    assert_both_or_neither("a deactivation and its report", &is_out, async || {
-        is_told(witness, &told.audit).await
-    })
-    .await;
+    assert_user_is_one_of(witness, &before, &after).await;
+    let traces = [Trace::UserAs(after), Trace::Entry(end_of(&before)), Trace::Report(told.audit)];
+    assert_all_or_none(witness, "a deactivation", &traces).await;
+}
+
+async fn assert_user_is_one_of(witness: &Stores, before: &User, after: &User) {
+    let now = found(witness, before).await;
+    assert!(now.as_ref() == Some(before) || now.as_ref() == Some(after), "a half change of a user: {now:?}");
 }
 
 async fn abort_a_deletion(cut: Cut, stores: &Stores, witness: &Stores) {
@@ -289,66 +322,53 @@ async fn abort_a_deletion(cut: Cut, stores: &Stores, witness: &Stores) {
     };
     cut_off(cut, call).await;
 
-    let is_gone = async || witness.users.find(before.tenant, before.id).await.unwrap().is_none();
-    let is_out = async || find_principal(witness, session.id).await.is_none();
-    assert_both_or_neither("a deletion, of the user and its sessions", &is_gone, is_out).await;
-    let is_blacklisted = async || is_blacklisted(witness, &before).await;
-    assert_both_or_neither("a deletion and its entry", &is_gone, is_blacklisted).await;
-    assert_both_or_neither("a deletion and its report", &is_gone, async || {
-        is_told(witness, &told.audit).await
-    })
-    .await;
+    let entry = end_of(&before);
+    let traces =
+        [Trace::NoUser(before), Trace::NoSession(session.id), Trace::Entry(entry), Trace::Report(told.audit)];
+    assert_all_or_none(witness, "a deletion", &traces).await;
 }
 
 async fn abort_a_change_of_roles(cut: Cut, stores: &Stores, witness: &Stores, tenant: TenantId, round: i64) {
-    let (name, told) = (format!("role-{round}"), effects());
-    let (seen, time) = (revision(witness, tenant).await, when(1_000 + round));
+    let role = RoleDefinition {
+        inherits: vec![role_name("viewer"), role_name("developer")],
+        ..role(&format!("role-{round}"), &["model:view", "data:view"])
+    };
+    let (seen, time, told) = (revision(witness, tenant).await, when(1_000 + round), effects());
     let call = {
-        let (stores, told) = (stores.clone(), told.clone());
-        let put = CatalogueChange::PutRole(role(&name, &["model:view", "data:view"]));
+        let (stores, put, told) = (stores.clone(), CatalogueChange::PutRole(role.clone()), told.clone());
         async move { stores.roles.change_catalogue(tenant, put, seen, time, told).await.map(drop).unwrap() }
     };
     cut_off(cut, call).await;
 
-    let is_changed = async || {
-        let (catalogue, revision) = stored(witness, tenant).await;
-        let role = catalogue.role(&role_name(&name));
-        assert_eq!(role.is_some(), revision > seen, "a half change of roles");
-        assert!(role.is_none_or(|role| role.effective.len() == 2), "half a role");
-        role.is_some()
-    };
+    let (catalogue, revision) = stored(witness, tenant).await;
+    assert_eq!(catalogue.role(&role.name).is_some(), revision > seen, "half a change of roles");
     let entry = BlacklistEntry { tenant, revoked: Revoked::RoleDefinitions, until: time.until };
-    let is_heard = async || whole_log(witness).await.contains(&entry);
-    assert_both_or_neither("a change of roles and its entry", &is_changed, is_heard).await;
-    let is_told = async || is_told(witness, &told.audit).await;
-    assert_both_or_neither("a change of roles and its report", &is_changed, is_told).await;
+    let traces = [Trace::Role(tenant, role, seen), Trace::Entry(entry), Trace::Report(told.audit)];
+    assert_all_or_none(witness, "a change of roles", &traces).await;
 }
 
-async fn abort_a_service_and_a_report(cut: Cut, stores: &Stores, witness: &Stores) {
+async fn abort_a_new_service(cut: Cut, stores: &Stores, witness: &Stores) {
     let (made, told) = (service(), effects());
     let call = {
         let (stores, made, told) = (stores.clone(), made.clone(), told.clone());
         async move { stores.services.create_service(made, secret_hash(), FIRST, told).await.map(drop).unwrap() }
     };
     cut_off(cut, call).await;
-    let is_made = async || witness.services.find_service(made.id).await.unwrap().is_some();
-    assert_both_or_neither("a service and its report", is_made, async || is_told(witness, &told.audit).await)
-        .await;
 
-    let report = [audit_entry(1), audit_entry(1), audit_entry(1)];
+    assert_all_or_none(witness, "a new service", &[Trace::Service(made.id), Trace::Report(told.audit)]).await;
+}
+
+async fn abort_a_report(cut: Cut, stores: &Stores, witness: &Stores) {
+    let report = [effects().audit, effects().audit, effects().audit];
     let call = {
         let (stores, report) = (stores.clone(), report.clone());
         async move { stores.audit.append(&report).await.unwrap() }
     };
     cut_off(cut, call).await;
-    let (has_first, has_last) =
-        (async || is_told(witness, &report[0]).await, async || is_told(witness, &report[2]).await);
-    assert_both_or_neither("a report", &has_first, has_last).await;
-    let will_be_linked = async || {
-        let unlinked = witness.audit.unlinked(100_000).await.unwrap().entries;
-        unlinked.contains(&report[1])
-    };
-    assert_both_or_neither("a report that nobody has linked", has_first, will_be_linked).await;
+
+    let [first, second, third] = report;
+    let traces = [Trace::Report(first), Trace::Unlinked(second), Trace::Report(third)];
+    assert_all_or_none(witness, "a report of three entries", &traces).await;
 }
 
 /// 12 writes of every kind on `stores`, which a leaked transaction or lock would block or swallow.

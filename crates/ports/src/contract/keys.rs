@@ -118,43 +118,56 @@ pub async fn a_refresh_loses_against_the_revocation_of_its_key(storage: &dyn Sto
         let key = stored_key(&instances[0]).await;
         let successor = signing_key(Algorithm::Es256, 2);
         let is_revoked = Arc::new(AtomicBool::new(false));
-        let mut callers = Vec::new();
-        for (caller, stores) in instances.iter().cycle().take(17).enumerate() {
-            let (_, opened) = register(stores, user()).await;
-            callers.push((caller, stores.clone(), opened.id));
+        let mut sessions = Vec::new();
+        for stores in instances.iter().cycle().take(16) {
+            sessions.push(register(stores, user()).await.1.id);
         }
 
-        let counters = race(callers.into_iter().map(|(caller, stores, session)| {
-            let (successor, is_revoked) = (successor.clone(), is_revoked.clone());
+        let answers = race(instances.iter().cycle().take(17).enumerate().map(|(caller, stores)| {
+            let (stores, successor) = (stores.clone(), successor.clone());
+            let (sessions, is_revoked) = (sessions.clone(), is_revoked.clone());
             async move {
-                if caller == 8 {
-                    for _ in 0..16 {
-                        stores.health.ping().await.unwrap(); // the others have begun by then
-                    }
-                    let outcome = stores.keys.revoke_key(key, successor, when(1), effects()).await.unwrap();
-                    assert_eq!(outcome, RevokeKeyOutcome::Revoked);
-                    is_revoked.store(true, Ordering::SeqCst);
-                    return (session, RefreshCounter::FIRST);
+                if let Some(session) = sessions.get(caller) {
+                    return vec![refresh_until_revoked(&stores, key, *session, &is_revoked).await];
                 }
-                (session, refresh_until_revoked(&stores, key, session, &is_revoked).await)
+                for _ in 0..16 {
+                    stores.health.ping().await.unwrap(); // the others have begun by then
+                }
+                let outcome = stores.keys.revoke_key(key, successor, when(1), effects()).await.unwrap();
+                assert_eq!(outcome, RevokeKeyOutcome::Revoked);
+                is_revoked.store(true, Ordering::SeqCst);
+                counters(&stores, &sessions).await
             }
         }))
         .await;
 
-        for (session, counter) in counters {
+        let (answered, after_the_end) = (answers[..16].concat(), &answers[16]);
+        assert_eq!(answered, *after_the_end, "a session moved after the end of its key");
+        assert_eq!(counters(&instances[1], &sessions).await, answered, "a session moved and nobody was told");
+        for (session, counter) in sessions.into_iter().zip(answered) {
             for stores in &instances {
                 let late = rotate(stores, key, session, counter, at(1)).await;
                 assert_eq!(late, RotateOutcome::KeyRevoked, "a revoked key bought something");
             }
-            let stored = principal(&instances[1], session).await;
-            assert_eq!(stored.session.counter, counter, "a refused refresh moved its session");
             let other = rotate(&instances[1], successor.public.kid, session, counter, at(1)).await;
-            assert!(matches!(other, RotateOutcome::Rotated(_)), "a token of another key");
+            let RotateOutcome::Rotated(moved) = other else {
+                panic!("a token of another key gave {other:?}")
+            };
+            assert_eq!(moved.session.counter, counter.next(), "a refused refresh moved its session");
         }
     }
     let (_, opened) = register(&instances[0], user()).await;
     let unknown = rotate(&instances[0], key_id(), opened.id, RefreshCounter::FIRST, at(1)).await;
     assert_eq!(unknown, RotateOutcome::KeyRevoked, "a key that is not stored");
+}
+
+/// The counters of the sessions as they are now.
+async fn counters(stores: &Stores, sessions: &[SessionId]) -> Vec<RefreshCounter> {
+    let mut counters = Vec::new();
+    for session in sessions {
+        counters.push(principal(stores, *session).await.session.counter);
+    }
+    counters
 }
 
 /// Refreshes until the key is revoked, and gives the counter that the session has then.

@@ -57,8 +57,9 @@ pub trait StorageUnderTest: Send + Sync {
     }
 }
 
-/// Runs a case, and panics when it has not ended after two minutes: a storage that blocks itself is red, not endless.
-pub async fn within_time(case: impl Future<Output = ()>) {
+/// Runs a case, and panics when it has not ended after two minutes: a storage that blocks itself is red, not endless. A case
+/// can be sent to another thread, so that a caller may run it in a task of its own.
+pub async fn within_time(case: impl Future<Output = ()> + Send) {
     tokio::time::timeout(Duration::from_mins(2), case)
         .await
         .expect("the case did not end within two minutes");

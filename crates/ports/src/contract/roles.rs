@@ -206,19 +206,24 @@ pub async fn nobody_is_given_what_was_checked_against_another_catalogue(storage:
             callers.push((caller, stores.clone(), user));
         }
 
-        race(callers.into_iter().map(|(caller, stores, user)| {
+        let seen_after = race(callers.into_iter().map(|(caller, stores, user)| {
             let (against, state, name) = (against.clone(), state.clone(), name.clone());
             async move {
-                if caller == takers {
-                    let outcome = change_at(&stores, tenant, against, checked, when(1), effects()).await;
-                    state.store(if outcome == RoleHeld { REFUSED } else { CHANGED }, Ordering::SeqCst);
-                } else {
+                if caller < takers {
                     take_until_changed(Taker { stores, user, checked, name }, caller, &state).await;
+                    return None;
                 }
+                let outcome = change_at(&stores, tenant, against, checked, when(1), effects()).await;
+                state.store(if outcome == RoleHeld { REFUSED } else { CHANGED }, Ordering::SeqCst);
+                if outcome == RoleHeld { None } else { Some(what_is_given(&stores, tenant).await) }
             }
         }))
         .await;
 
+        if let Some(seen_after) = seen_after.into_iter().flatten().next() {
+            let now = what_is_given(&instances[1], tenant).await;
+            assert_eq!(now, seen_after, "something was given after the catalogue had changed");
+        }
         let is_gone = stored(&instances[1], tenant).await.0.role(&name).is_none();
         assert_eq!(is_gone, round % 2 == 0 || state.load(Ordering::SeqCst) == CHANGED);
         if round % 2 == 1 && is_gone {
@@ -229,6 +234,11 @@ pub async fn nobody_is_given_what_was_checked_against_another_catalogue(storage:
             );
         }
     }
+}
+
+/// All that anybody of the tenant was ever given.
+async fn what_is_given(stores: &Stores, tenant: TenantId) -> (Vec<User>, Vec<Service>) {
+    (list(stores, tenant).await, stores.services.list_services(tenant, None, 10_000).await.unwrap())
 }
 
 const PENDING: u8 = 0;

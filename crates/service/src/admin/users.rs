@@ -131,8 +131,8 @@ impl AuthService {
                 .about(Subject::User(user))
                 .with("email", seen.email.canonical());
             match self.stores.users.delete(&seen, when, self.effects(when.at, event)).await? {
-                DeleteOutcome::Deleted(min_generation) => {
-                    self.note(Revoked::User { user, min_generation }, when);
+                DeleteOutcome::Deleted(generation) => {
+                    self.note(Revoked::User { user, min_generation: generation.next() }, when);
                     return Ok(());
                 }
                 DeleteOutcome::LastAdmin => return Err(AdminError::LastAdmin),

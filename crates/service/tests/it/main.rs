@@ -12,7 +12,7 @@ mod refresh;
 mod register;
 mod revocations;
 mod revoke;
-// mod simulation;
+mod simulation;
 mod storage_failures;
 mod support;
 mod tokens;

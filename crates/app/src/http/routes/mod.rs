@@ -144,6 +144,7 @@ mod tests {
                 "/api/v1/auth/login",
                 "/api/v1/auth/refresh",
                 "/api/v1/auth/health",
+                "/.well-known/oauth-authorization-server",
                 "/.well-known/jwks.json",
                 "/livez",
                 "/readyz",

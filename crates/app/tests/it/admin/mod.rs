@@ -1,5 +1,7 @@
 //! The administrators' endpoints (api.md section 4), as sentences, over every storage.
 
+mod audit;
+mod commands;
 mod keys_and_services;
 mod races;
 mod roles;

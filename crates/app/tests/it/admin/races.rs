@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{USERS, admin, each, get, logged_in, made, patch, path_of};
-use crate::support::{Answer, Server, SignedIn, Storage};
+use crate::support::{Server, SignedIn, Storage};
 
 const ROUNDS: usize = 20;
 

@@ -29,6 +29,11 @@ impl Case {
     pub fn needs_tokens(&self) -> bool {
         self.token.is_some() || self.line.contains("{access}") || self.line.contains("{refresh}")
     }
+
+    /// Whether the case needs what only an admin can tell.
+    pub fn needs_admin(&self) -> bool {
+        self.line.contains("{admin}") || self.line.contains("{admin_id}")
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

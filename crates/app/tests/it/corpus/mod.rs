@@ -1,4 +1,4 @@
-//! The corpus of bad input (security.md section 4, categories 1 to 15 and 17 to 20): every case of `tests/corpus/*.jsonl`
+//! The corpus of bad input (security.md section 4, categories 1 to 15, 17 to 20, 22 and 24): every case of `tests/corpus/*.jsonl`
 //! against a server on each storage. Never a 5xx, never a hang, nothing stored, nothing echoed, one verdict.
 
 mod case;
@@ -131,6 +131,9 @@ async fn play(case: &Case, stage: &mut Stage, played: &mut Played) -> Option<()>
         |complaint: String| played.complaints.push(format!("{name}: {}: {complaint}", case.id));
     if case.needs_tokens() {
         stage.sign_in().await;
+    }
+    if case.needs_admin() {
+        stage.sign_in_admin().await;
     }
     if let Some(spec) = &case.token {
         let original = stage.value(spec.kind.as_deref().unwrap_or("access")).to_owned();

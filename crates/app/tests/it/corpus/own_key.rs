@@ -4,7 +4,7 @@ use std::sync::{Arc, mpsc};
 
 use actix_web::HttpServer;
 use base64ct::{Base64UrlUnpadded, Encoding};
-use maestro_auth::config::Settings;
+use maestro_auth::config::{PublicUrl, Settings};
 use maestro_auth::http::{self, HttpState, Readiness, TrustedProxies};
 use maestro_auth::wire::{self, KeyRing};
 use maestro_auth_ports::{TokenSigner, TokenType};
@@ -57,7 +57,7 @@ pub(super) async fn in_process(settings: &[(&str, &str)]) -> (String, OwnKey) {
         request_ids: wired.request_ids,
         cursor_key: wired.keyed_hash,
         trusted_proxies: TrustedProxies::default(),
-        hsts: false,
+        public_url: PublicUrl::parse("http://127.0.0.1:8000").expect("a URL"),
     });
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {

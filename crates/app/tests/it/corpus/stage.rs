@@ -57,6 +57,8 @@ impl Stage {
         let account = json!({ "email": EMAIL, "password": PASSWORD, "name": "Kim Smith" });
         let reply = stage.send(&post("/api/v1/auth/register", account)).await.expect("a reply");
         assert_eq!(reply.status, 201, "{}", reply.text());
+        let body = reply.json().expect("tokens");
+        stage.put("user_id", body["user"]["user_id"].as_str().expect("an id").to_owned());
         let jwks = stage.send(&get("/.well-known/jwks.json")).await.expect("a reply").json().expect("a JWKS");
         stage.own_jwk = jwks["keys"][0].clone();
         stage.put("own_kid", stage.own_jwk["kid"].as_str().expect("a kid").to_owned());
@@ -85,6 +87,24 @@ impl Stage {
         let body = reply.json().expect("tokens");
         self.put("access", body["access_token"].as_str().expect("a token").to_owned());
         self.put("refresh", body["refresh_token"].as_str().expect("a token").to_owned());
+    }
+
+    /// Signs the first admin in, once, and takes a cursor of two lists.
+    pub(super) async fn sign_in_admin(&mut self) {
+        if self.values.contains_key("admin") {
+            return;
+        }
+        let admin = json!({ "email": "admin@maestro.ml", "password": "admin123" });
+        let reply = self.send(&post("/api/v1/auth/login", admin)).await.expect("a reply");
+        let body = reply.json().expect("tokens");
+        self.put("admin", body["access_token"].as_str().expect("a token").to_owned());
+        self.put("admin_id", body["user"]["user_id"].as_str().expect("an id").to_owned());
+        for (name, list) in [("cursor", "users"), ("foreign_cursor", "roles")] {
+            let mut request = get(&format!("/api/v1/admin/{list}?limit=1"));
+            request.headers.insert("Authorization".to_owned(), "Bearer {admin}".into());
+            let page = self.send(&request).await.expect("a reply").json().expect("a page");
+            self.put(name, page["next_cursor"].as_str().expect("a cursor").to_owned());
+        }
     }
 
     pub(super) fn filled(&self, text: &str) -> String {

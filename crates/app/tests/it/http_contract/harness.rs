@@ -8,6 +8,7 @@ use actix_web::test::{TestRequest, init_service, try_call_service};
 use async_trait::async_trait;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use futures_util::FutureExt;
+use maestro_auth::config::PublicUrl;
 use maestro_auth::http::{self, HttpState, Readiness, RequestIds, TrustedProxies};
 use maestro_auth_adapters::jose::MacKey;
 use maestro_auth_adapters::memory::{FailingStore, MemoryStore, OffSwitch};
@@ -73,7 +74,7 @@ impl Api {
             request_ids: Arc::new(RequestIds::new(clock.clone(), &OsEntropy)),
             cursor_key: keyed_hash,
             trusted_proxies: TrustedProxies::default(),
-            hsts: true,
+            public_url: PublicUrl::parse("https://auth.example.com").unwrap(),
         });
         Self { state, clock, storage }
     }

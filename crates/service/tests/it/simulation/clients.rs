@@ -3,22 +3,23 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use maestro_auth_domain::{DisplayName, Email, Password};
-use maestro_auth_ports::{Clock, Stores};
+use maestro_auth_domain::{Email, Origin, Password};
+use maestro_auth_ports::Clock;
 use maestro_auth_service::{
-    AuthService, AuthenticateError, Login, LogoutError, LogoutScope, Register, RegisterError,
+    AuthService, AuthenticateError, Demand, Login, LogoutError, LogoutScope, RefreshError, Register,
 };
 
-use super::oracle::{Account, Call, CauseId, Ends, Minted};
+use super::oracle::{Account, Call, CauseId, Ends, Fate, Minted, TRACKED};
 use super::scheduler::with_patience;
+use super::signer::PlainSigner;
 use super::world::World;
-use crate::support::PASSWORD;
+use crate::support::{PASSWORD, display_name, email, permission};
 
 /// One of the two servers.
 pub(super) struct Instance {
     pub(super) number: usize,
     pub(super) auth: AuthService,
-    pub(super) stores: Stores,
+    pub(super) signer: Arc<PlainSigner>,
 }
 
 /// Somebody who sends requests, to any instance.
@@ -36,18 +37,16 @@ impl<'w> Client<'w> {
         self.login().await;
         for _ in 0..requests {
             self.world.linger().await;
-            match self.world.dice.below(100) {
-                0..38 => self.authenticate().await,
-                38..58 => self.refresh().await,
-                58..73 => self.login().await,
-                73..78 => self.logout().await,
-                78..81 => self.logout_everywhere().await,
-                81..86 => self.set_roles().await,
-                86..89 => self.set_password().await,
-                89..91 => self.set_active(false).await,
-                91..95 => self.set_active(true).await,
-                95..98 => self.revoke_token().await,
-                _ => self.register().await,
+            match self.world.dice.below(1_000) {
+                0..270 => self.authenticate().await,
+                270..370 => self.authorize().await,
+                370..570 => self.refresh().await,
+                570..690 => self.login().await,
+                690..725 => self.logout().await,
+                725..745 => self.logout_everywhere().await,
+                745..770 => self.revoke_token().await,
+                770..795 => self.register().await,
+                _ => self.order().await,
             }
         }
     }
@@ -65,6 +64,14 @@ impl<'w> Client<'w> {
             if here.is_some() && there.is_some() && here != there {
                 self.world.expect(Err(format!("the instances disagree about {}", token.label())));
             }
+        }
+        for instance in self.instances {
+            self.list_admins(instance).await;
+        }
+        let [here, there] = self.instances;
+        let roles = (here.auth.catalogue().await.unwrap(), there.auth.catalogue().await.unwrap());
+        if roles.0 != roles.1 {
+            self.world.expect(Err("the instances disagree about roles".to_owned()));
         }
     }
 
@@ -85,92 +92,103 @@ impl<'w> Client<'w> {
         }
     }
 
+    async fn authorize(self) {
+        let Some(token) = self.some_token() else { return };
+        let at = self.some_instance();
+        let demanded = permission(self.world.dice.pick(&TRACKED));
+        let mut call = self.call(at);
+        let demand = Demand { permission: Some(demanded.clone()), role: None };
+        let request = at.auth.authorize(&token.access, demand);
+        let what = || format!("authorize {} for {demanded}", token.label());
+        if let Some(answer) = self.ask(&mut call, what, request).await {
+            self.world.expect(self.world.oracle().judge_authorize(&call, &token, &demanded, &answer));
+        }
+    }
+
     async fn refresh(self) {
         let Some(token) = self.some_token() else { return };
         let at = self.some_instance();
         let mut call = self.call(at);
         let session = Ends::Session(token.token.session);
         self.world.oracle().begin_refresh(&call, &token);
-        let request = at.auth.refresh(&token.refresh);
+        let from = Origin::default();
+        let request = at.auth.refresh(&token.refresh, &from);
         let answer = self.ask(&mut call, || format!("refresh {}", token.label()), request).await;
         let Some(answer) = answer else { return };
         let mut oracle = self.world.oracle();
         self.world.expect(oracle.judge_refresh(&call, &token, &answer));
-        if matches!(answer, Err(maestro_auth_service::RefreshError::Reused)) {
+        if matches!(answer, Err(RefreshError::Reused)) {
             let cause = oracle.begin_cause(&call, session);
-            oracle.acknowledge(cause, session, self.world.moment());
+            oracle.end_cause(cause, Fate::Done, self.world.moment());
         }
     }
 
     /// Mostly with the password that was set last, now and then with another that once was right.
     async fn login(self) {
         let (dice, at) = (&self.world.dice, self.some_instance());
-        let (index, email, password) = {
+        let (email, password) = {
             let accounts = &self.world.oracle().accounts;
-            let index = dice.index(accounts.len());
-            let Account { email, passwords, .. } = &accounts[index];
+            let Account { email, passwords, .. } = &accounts[dice.index(accounts.len())];
             let former: Vec<_> = passwords.values().collect();
             let password = if dice.chance(70) { passwords.latest() } else { dice.pick(&former) };
-            (index, email.clone(), password.clone())
+            (email.clone(), password.clone())
         };
         let mut call = self.call(at);
-        let request = at.auth.login(Login { email, password: Password::parse(&password).unwrap() });
-        let answer = self.ask(&mut call, || format!("login as {index} with {password}"), request).await;
-        if let Some(answer) = answer {
-            self.world.expect(self.world.oracle().judge_login(&call, index, &password, &answer));
+        let (form, from) = (login_form(&email, &password), Origin::default());
+        let request = at.auth.login(form, &from);
+        let what = || format!("login as {} with {password}", email.as_str());
+        if let Some(answer) = self.ask(&mut call, what, request).await {
+            self.world.expect(self.world.oracle().judge_login(&call, &email, &password, &answer));
         }
     }
 
+    /// With a new address, or with one that somebody has had.
     async fn register(self) {
-        let at = self.some_instance();
-        let email = Email::parse(&format!("{:x}@example.org", self.world.dice.below(u64::MAX))).unwrap();
-        let form = Register {
-            email: email.clone(),
-            name: DisplayName::parse("Ada").unwrap(),
-            password: at.auth.passwords().accept(Password::parse(PASSWORD).unwrap(), None, None).unwrap(),
-            role: None,
-        };
-        let mut call = self.call(at);
-        let answer = self.ask(&mut call, || "register".to_owned(), at.auth.register(form)).await;
-        let mut oracle = self.world.oracle();
-        self.world.expect(match answer {
-            Some(Ok(signed_in)) => {
-                oracle.accounts.push(Account::new(signed_in.user.id, email, PASSWORD.to_owned()));
-                oracle.open(&call, &signed_in, PASSWORD)
-            }
-            Some(Err(RegisterError::Store(_))) => call.excuses_a_failure(),
-            Some(Err(error)) => Err(format!("a registration is refused: {error}")),
-            None => Ok(()),
-        });
+        let (dice, at) = (&self.world.dice, self.some_instance());
+        let mut email = email(&format!("{:x}@example.org", dice.below(u64::MAX)));
+        if dice.chance(80) {
+            let accounts = &self.world.oracle().accounts;
+            let gone = accounts.iter().filter(|account| !account.exists.latest());
+            let former = gone.last().unwrap_or(&accounts[dice.index(accounts.len())]);
+            email = former.email.clone();
+        }
+        let password = at.auth.passwords().accept(Password::parse(PASSWORD).unwrap(), None, None).unwrap();
+        let form = Register { email: email.clone(), name: display_name("Ada"), password, role: None };
+        let (mut call, from) = (self.call(at), Origin::default());
+        self.world.oracle().begin_register(&email);
+        let request = at.auth.register(form, &from);
+        let answer = self.ask(&mut call, || format!("register {}", email.as_str()), request).await;
+        let now = self.world.moment();
+        self.world.expect(self.world.oracle().judge_register(&call, &email, answer.as_ref(), now));
     }
 
     async fn logout(self) {
         let Some(token) = self.some_token() else { return };
-        let at = self.some_instance();
-        let mut call = self.call(at);
-        let ends = Ends::Session(token.token.session);
-        let cause = self.world.oracle().begin_cause(&call, ends);
-        let request = at.auth.logout(&token.access, LogoutScope::ThisSession);
-        let answer = self.ask(&mut call, || format!("log out {}", token.label()), request).await;
-        self.settle(&call, cause, answer.map(|answer| answer.map(|()| ends)).as_ref());
+        self.log_out(&token, LogoutScope::ThisSession, Ends::Session(token.token.session)).await;
     }
 
     /// Ends all sessions up to the generation of the token at least: had it been raised before, the token would be refused.
     async fn logout_everywhere(self) {
         let Some(token) = self.some_token() else { return };
+        let ends = Ends::Sessions { user: token.token.user, up_to: token.token.generation };
+        self.log_out(&token, LogoutScope::Everywhere, ends).await;
+    }
+
+    async fn log_out(self, token: &Minted, scope: LogoutScope, ends: Ends) {
         let at = self.some_instance();
         let mut call = self.call(at);
-        let ends = Ends::Sessions { user: token.token.user, up_to: token.token.generation };
         let cause = self.world.oracle().begin_cause(&call, ends);
-        let request = at.auth.logout(&token.access, LogoutScope::Everywhere);
-        let answer = self.ask(&mut call, || format!("log out {} everywhere", token.label()), request).await;
-        match answer {
-            Some(Err(refused)) if !matches!(refused, LogoutError::Store(_)) => {
-                let mut oracle = self.world.oracle();
-                oracle.cancel(cause);
-                self.world.expect(oracle.judge_authenticate(&call, &token, &Err(refused)));
-            }
-            answer => self.settle(&call, cause, answer.map(|answer| answer.map(|()| ends)).as_ref()),
+        let from = Origin::default();
+        let request = at.auth.logout(&token.access, scope, &from);
+        let answer = self.ask(&mut call, || format!("log out {} {scope:?}", token.label()), request).await;
+        let fate = match &answer {
+            Some(Ok(())) => Fate::Done,
+            Some(Err(LogoutError::Store(_))) | None => Fate::Unknown,
+            Some(Err(_)) => Fate::Refused,
+        };
+        self.settle(cause, fate);
+        if let Some(Err(refused)) = answer {
+            self.world.expect(self.world.oracle().judge_refusal(&call, token, &refused));
         }
     }
 
@@ -211,15 +229,12 @@ impl<'w> Client<'w> {
     }
 
     /// Tells the oracle what became of a cause.
-    pub(super) fn settle<E>(self, call: &Call, cause: CauseId, answer: Option<&Result<Ends, E>>) {
-        let (mut oracle, now) = (self.world.oracle(), self.world.moment());
-        match answer {
-            Some(Ok(ends)) => oracle.acknowledge(cause, *ends, now),
-            Some(Err(_)) => {
-                self.world.expect(call.excuses_a_failure());
-                oracle.give_up(cause, now);
-            }
-            None => oracle.give_up(cause, now),
-        }
+    pub(super) fn settle(self, cause: CauseId, fate: Fate) {
+        let now = self.world.moment();
+        self.world.oracle().end_cause(cause, fate, now);
     }
+}
+
+fn login_form(email: &Email, password: &str) -> Login {
+    Login { email: email.clone(), password: Password::parse(password).unwrap() }
 }

@@ -29,9 +29,12 @@ const ONE_SEED: &str = "MAESTRO_AUTH_SIMULATION_SEED";
 /// How many seeds to run.
 const SEEDS: &str = "MAESTRO_AUTH_SIMULATION_SEEDS";
 /// What must happen often enough, or the schedules prove nothing.
-const EVENTS: [&str; 14] = [
+const EVENTS: [&str; 27] = [
     "token accepted",
     "token refused",
+    "token of a revoked key refused",
+    "permitted",
+    "not permitted",
     "answered from memory",
     "answered by the store",
     "login accepted",
@@ -39,10 +42,20 @@ const EVENTS: [&str; 14] = [
     "refresh accepted",
     "refresh refused",
     "refresh token reused",
+    "refresh token of no worth",
+    "address used again",
     "token revoked",
     "session ended",
     "all sessions ended",
     "roles changed",
+    "user deleted",
+    "key revoked",
+    "role defined",
+    "role deleted",
+    "user obeyed",
+    "user denied",
+    "last admin stays",
+    "admins listed",
     "cause of unknown outcome",
 ];
 

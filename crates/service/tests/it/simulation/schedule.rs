@@ -5,22 +5,21 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use maestro_auth_adapters::jose::MacKey;
 use maestro_auth_adapters::memory::MemoryStore;
-use maestro_auth_domain::{
-    DisplayName, Email, NewUser, PasswordHash, RoleName, Roles, TenantId, Timestamp, UserId,
-};
-use maestro_auth_ports::{Clock, UserRepository};
+use maestro_auth_domain::{CatalogueRevision, NewUser, PasswordHash, RevocationTime, TenantId, Timestamp, UserId};
+use maestro_auth_ports::{CatalogueChange, Clock, RoleRepository, SigningKeyRecord, SigningKeyRepository, UserRepository};
 use maestro_auth_service::{AuthService, RegistrationMode};
 
 use super::clients::{Client, Instance};
 use super::mutations::{InstanceClock, Mutation};
-use super::oracle::Account;
+use super::oracle::{Account, first_roles};
 use super::scheduler::{self, Actor, at_once};
-use super::signer::PlainSigner;
+use super::signer::{PlainSigner, new_key};
 use super::store::RoughStore;
 use super::surroundings::{change_weather, follow, keep_up};
 use super::world::World;
-use crate::support::{PASSWORD, PlainHasher, policies};
+use crate::support::{PASSWORD, PlainHasher, display_name, email, policies, roles, some_effects};
 
 /// What has come of a seed.
 pub(super) struct Schedule {
@@ -33,7 +32,8 @@ pub(super) struct Schedule {
 
 const CLIENTS: usize = 5;
 const REQUESTS: u64 = 8;
-const USERS: u8 = 2;
+/// The roles of those who are there at the start.
+const USERS: [&[&str]; 3] = [&["admin"], &["viewer"], &["developer", "viewer"]];
 
 /// Runs the schedule of a seed.
 pub(super) fn run(seed: u64, mutation: Option<Mutation>, is_traced: bool) -> Schedule {
@@ -44,9 +44,12 @@ pub(super) fn run(seed: u64, mutation: Option<Mutation>, is_traced: bool) -> Sch
 
     let world = Arc::new(World::new(seed, mutation, is_traced));
     let memory = Arc::new(MemoryStore::new());
-    (1..=USERS)
-        .for_each(|number| world.oracle().accounts.push(new_account(number, &memory, world.clock.now())));
-    let instances = [0, 1].map(|number| instance(number, &world, &memory));
+    for (number, roles) in (1..).zip(USERS) {
+        world.oracle().accounts.push(new_account(number, roles, &memory, world.clock.now()));
+    }
+    define_first_roles(&memory, world.clock.now());
+    let keys = at_once(memory.ensure_key(new_key(&world), world.clock.now(), world.clock.now())).unwrap();
+    let instances = [0, 1].map(|number| instance(number, &world, &memory, &keys));
     let client = Client { world: &world, instances: &instances, is_patient: false };
 
     let surroundings = || -> Vec<Actor<'_>> {
@@ -74,32 +77,49 @@ pub(super) fn run(seed: u64, mutation: Option<Mutation>, is_traced: bool) -> Sch
     Schedule { objection: world.objection(), tally, trace: world.trace() }
 }
 
-fn instance(number: usize, world: &Arc<World>, memory: &Arc<MemoryStore>) -> Instance {
+fn instance(
+    number: usize,
+    world: &Arc<World>,
+    memory: &Arc<MemoryStore>,
+    keys: &[SigningKeyRecord],
+) -> Instance {
     let stores = RoughStore::over(world, number, memory);
     let stands_still = world.mutation == Some(Mutation::ClockStandsStill);
+    let signer = Arc::new(PlainSigner::new(world, &stores.keys, keys));
     let auth = AuthService::new(
-        stores.clone(),
+        stores,
         Arc::new(PlainHasher { floor: Duration::ZERO }),
-        Arc::new(PlainSigner),
+        signer.clone(),
+        Arc::new(MacKey::derive(&[7; 32]).unwrap()),
         Arc::new(InstanceClock { clock: Arc::clone(&world.clock), stands_still }),
         world.entropy.clone(),
         policies(RegistrationMode::Open),
     );
-    Instance { number, auth, stores }
+    Instance { number, auth, signer }
 }
 
 /// A user who was there before.
-fn new_account(number: u8, memory: &Arc<MemoryStore>, now: Timestamp) -> Account {
+fn new_account(number: u8, names: &[&str], memory: &Arc<MemoryStore>, now: Timestamp) -> Account {
     let user = NewUser {
         id: UserId::generate(now, [number; 10]),
         tenant: TenantId::DEFAULT,
-        email: Email::parse(&format!("user{number}@example.org")).unwrap(),
-        name: DisplayName::parse("Ada").unwrap(),
-        roles: Roles::single(RoleName::viewer()),
+        email: email(&format!("user{number}@example.org")),
+        name: display_name("Ada"),
+        roles: roles(names),
         password_hash: PasswordHash::new(format!("new:{PASSWORD}")),
         created_at: now,
     };
-    let account = Account::new(user.id, user.email.clone(), PASSWORD.to_owned());
-    at_once(memory.create(user)).unwrap();
+    let account = Account::new(user.id, user.email.clone(), user.roles.clone());
+    at_once(memory.create(user, CatalogueRevision::FIRST, some_effects())).unwrap();
     account
+}
+
+/// The roles that there were before.
+fn define_first_roles(memory: &MemoryStore, now: Timestamp) {
+    let (mut seen, when) = (CatalogueRevision::FIRST, RevocationTime { at: now, until: now });
+    for role in first_roles() {
+        let change = CatalogueChange::PutRole(role);
+        at_once(memory.change_catalogue(TenantId::DEFAULT, change, seen, when, some_effects())).unwrap();
+        seen = seen.next();
+    }
 }

@@ -4,14 +4,16 @@ use std::sync::atomic::Ordering;
 use async_trait::async_trait;
 use maestro_auth_adapters::memory::MemoryStore;
 use maestro_auth_domain::{
-    BlacklistEntry, Email, NewSession, NewUser, PasswordHash, PasswordVersion, RefreshCounter, RefreshPolicy,
-    RevocationTime, Roles, SessionId, TenantId, Timestamp, TokenId, User, UserId,
+    BlacklistEntry, CatalogueRevision, Email, Generation, KeyId, NewSession, NewUser, PasswordHash,
+    PasswordVersion, RefreshCounter, RefreshPolicy, RevocationTime, SessionId, TenantId, Timestamp, TokenId,
+    User, UserChange, UserFilter, UserId,
 };
 use maestro_auth_ports::{
-    BlacklistCursor, BlacklistPage, BlacklistWakeups, CreateOutcome, Credentials, FirstAdminOutcome,
-    OpenOutcome, Principal, RegisterOutcome, RevokeAllOutcome, RotateOutcome, SessionRepository,
-    SetActiveOutcome, SetPasswordOutcome, SetRolesOutcome, StoreResult, Stores, TokenBlacklist,
-    UserRepository,
+    BlacklistCursor, BlacklistPage, BlacklistWakeups, CatalogueChange, CatalogueOutcome, CreateOutcome,
+    Credentials, DeleteOutcome, Effects, FirstAdminOutcome, OpenOutcome, Principal, RegisterOutcome,
+    RevokeAllOutcome, RevokeKeyOutcome, RoleRepository, RotateOutcome, SessionRepository, SetPasswordOutcome,
+    SigningKeyRecord, SigningKeyRepository, StoreResult, StoredCatalogue, Stores, TokenBlacklist,
+    UpdateOutcome, UserPage, UserRepository,
 };
 
 use super::mutations::Mutant;
@@ -29,9 +31,16 @@ pub(super) struct RoughStore {
 impl RoughStore {
     pub(super) fn over(world: &Arc<World>, instance: usize, memory: &Arc<MemoryStore>) -> Stores {
         let inner = Stores::of(Arc::clone(memory));
-        let mutant = Mutant::over(inner.clone(), world.mutation, instance);
+        let mutant = Mutant::over(inner.clone(), world, instance);
         let rough = Arc::new(Self { world: Arc::clone(world), instance, mutant });
-        Stores { users: rough.clone(), sessions: rough.clone(), blacklist: rough, ..inner }
+        Stores {
+            users: rough.clone(),
+            sessions: rough.clone(),
+            blacklist: rough.clone(),
+            roles: rough.clone(),
+            keys: rough,
+            ..inner
+        }
     }
 
     /// Does a step that never waits, in this weather.
@@ -51,98 +60,95 @@ impl RoughStore {
     }
 }
 
-#[async_trait]
-impl UserRepository for RoughStore {
-    async fn register(&self, user: NewUser, session: NewSession) -> StoreResult<RegisterOutcome> {
-        self.step("register", self.mutant.users().register(user, session)).await
-    }
-
-    async fn create(&self, user: NewUser) -> StoreResult<CreateOutcome> {
-        self.step("create", self.mutant.users().create(user)).await
-    }
-
-    async fn create_first_admin(&self, admin: NewUser) -> StoreResult<FirstAdminOutcome> {
-        self.step("create_first_admin", self.mutant.users().create_first_admin(admin)).await
-    }
-
-    async fn find_credentials(&self, tenant: TenantId, email: &Email) -> StoreResult<Option<Credentials>> {
-        self.step("find_credentials", self.mutant.users().find_credentials(tenant, email)).await
-    }
-
-    async fn list(&self, tenant: TenantId, after: Option<UserId>, limit: u32) -> StoreResult<Vec<User>> {
-        self.step("list", self.mutant.users().list(tenant, after, limit)).await
-    }
-
-    async fn set_password(
-        &self,
-        user: UserId,
-        hash: PasswordHash,
-        when: RevocationTime,
-    ) -> StoreResult<SetPasswordOutcome> {
-        self.step("set_password", self.mutant.users().set_password(user, hash, when)).await
-    }
-
-    async fn set_active(
-        &self,
-        user: UserId,
-        active: bool,
-        when: RevocationTime,
-    ) -> StoreResult<SetActiveOutcome> {
-        self.step("set_active", self.mutant.users().set_active(user, active, when)).await
-    }
-
-    async fn set_roles(
-        &self,
-        user: UserId,
-        roles: Roles,
-        when: RevocationTime,
-    ) -> StoreResult<SetRolesOutcome> {
-        self.step("set_roles", self.mutant.users().set_roles(user, roles, when)).await
-    }
-
-    async fn highest_bcrypt_cost(&self) -> StoreResult<Option<u32>> {
-        self.step("highest_bcrypt_cost", self.mutant.users().highest_bcrypt_cost()).await
-    }
+/// Does each call of a port as a [step](RoughStore::step): what has no defect goes to the port itself, the rest by the mutant.
+macro_rules! steps {
+    ($trait:ident {
+        $($to:ident.$method:ident($($argument:ident: $type:ty),*) -> $gives:ty;)*
+    }) => {
+        #[async_trait]
+        impl $trait for RoughStore {
+            $(async fn $method(&self, $($argument: $type),*) -> StoreResult<$gives> {
+                self.step(stringify!($method), self.mutant.$to().$method($($argument),*)).await
+            })*
+        }
+    };
 }
 
-#[async_trait]
-impl SessionRepository for RoughStore {
-    async fn open(
-        &self,
+steps!(UserRepository {
+    users.register(user: NewUser, session: NewSession, checked: CatalogueRevision, effects: Effects) -> RegisterOutcome;
+    users.create(user: NewUser, checked: CatalogueRevision, effects: Effects) -> CreateOutcome;
+    users.create_first_admin(admin: NewUser, effects: Effects) -> FirstAdminOutcome;
+    mutant.find(tenant: TenantId, user: UserId) -> Option<User>;
+    mutant.find_credentials(tenant: TenantId, email: &Email) -> Option<Credentials>;
+    mutant.list(tenant: TenantId, filter: &UserFilter, after: Option<UserId>, limit: u32) -> UserPage;
+    mutant.update(
+        seen: &User,
+        change: UserChange,
+        checked: Option<CatalogueRevision>,
+        when: RevocationTime,
+        effects: Effects
+    ) -> UpdateOutcome;
+    mutant.delete(seen: &User, when: RevocationTime, effects: Effects) -> DeleteOutcome;
+    users.set_password(user: UserId, hash: PasswordHash, when: RevocationTime, effects: Effects) -> SetPasswordOutcome;
+    users.highest_bcrypt_cost() -> Option<u32>;
+});
+
+steps!(SessionRepository {
+    mutant.open(
         user: UserId,
         verified: PasswordVersion,
         upgrade: Option<PasswordHash>,
         session: NewSession,
-    ) -> StoreResult<OpenOutcome> {
-        self.step("open", self.mutant.open(user, verified, upgrade, session)).await
-    }
-
-    async fn find_principal(&self, session: SessionId, token: TokenId) -> StoreResult<Option<Principal>> {
-        self.step("find_principal", self.mutant.find_principal(session, token)).await
-    }
-
-    async fn rotate(
-        &self,
+        effects: Effects
+    ) -> OpenOutcome;
+    mutant.find_principal(session: SessionId, token: TokenId, key: KeyId) -> Option<Principal>;
+    mutant.rotate(
         session: SessionId,
         presented: RefreshCounter,
+        key: KeyId,
         policy: RefreshPolicy,
         when: RevocationTime,
-    ) -> StoreResult<RotateOutcome> {
-        self.step("rotate", self.mutant.rotate(session, presented, policy, when)).await
-    }
+        on_reuse: Effects
+    ) -> RotateOutcome;
+    mutant.revoke(session: SessionId, when: RevocationTime, effects: Effects) -> ();
+    sessions.revoke_all(by: SessionId, when: RevocationTime, effects: Effects) -> RevokeAllOutcome;
+    mutant.revoke_all_of(
+        tenant: TenantId,
+        user: UserId,
+        when: RevocationTime,
+        effects: Effects
+    ) -> Option<Generation>;
+    sessions.revoke_token(tenant: TenantId, token: TokenId, when: RevocationTime, effects: Effects) -> ();
+    sessions.forget_expired(before: Timestamp, limit: u32) -> u64;
+});
 
-    async fn revoke(&self, session: SessionId, when: RevocationTime) -> StoreResult<()> {
-        self.step("revoke", self.mutant.revoke(session, when)).await
-    }
+steps!(RoleRepository {
+    mutant.catalogue(tenant: TenantId) -> StoredCatalogue;
+    roles.change_catalogue(
+        tenant: TenantId,
+        change: CatalogueChange,
+        seen: CatalogueRevision,
+        when: RevocationTime,
+        effects: Effects
+    ) -> CatalogueOutcome;
+});
 
-    async fn revoke_all(&self, by: SessionId, when: RevocationTime) -> StoreResult<RevokeAllOutcome> {
-        self.step("revoke_all", self.mutant.sessions().revoke_all(by, when)).await
-    }
-
-    async fn forget_expired(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {
-        self.step("forget_expired", self.mutant.sessions().forget_expired(before, limit)).await
-    }
-}
+steps!(SigningKeyRepository {
+    keys.list_keys(now: Timestamp) -> Vec<SigningKeyRecord>;
+    keys.ensure_key(
+        candidate: SigningKeyRecord,
+        retire_others_at: Timestamp,
+        now: Timestamp
+    ) -> Vec<SigningKeyRecord>;
+    keys.rotate_key(next: SigningKeyRecord, retire_others_at: Timestamp, effects: Effects) -> ();
+    keys.revoke_key(
+        key: KeyId,
+        successor: SigningKeyRecord,
+        when: RevocationTime,
+        effects: Effects
+    ) -> RevokeKeyOutcome;
+    keys.forget_retired_keys(before: Timestamp) -> u64;
+});
 
 #[async_trait]
 impl TokenBlacklist for RoughStore {

@@ -6,12 +6,13 @@ use super::clients::Instance;
 use super::scheduler::{stand_back, with_patience};
 use super::world::World;
 
-/// Follows the log for an instance, now sooner and now later, and sometimes breaks off.
+/// Follows the log for an instance, now sooner and now later, and sometimes breaks off; and the keys that it tells of.
 pub(super) async fn follow(world: &World, instance: &Instance) {
     loop {
         let patience = world.dice.chance(15).then(|| world.dice.below(8));
         let read = with_patience(instance.auth.revocations().catch_up(), patience).await;
         world.note(|| format!("the log is read on {}: {:?}", instance.number, read.map(|read| read.is_ok())));
+        instance.signer.replace_dropped().await;
         let pause = if world.dice.chance(5) { 200 } else { 6 };
         stand_back(1 + world.dice.below(pause)).await;
     }

@@ -60,8 +60,69 @@ fn a_feed_that_invents_entries() {
     assert_found(Mutation::FeedInvents, "a token is refused without a cause");
 }
 
+#[test]
+fn an_end_of_sessions_that_is_lost() {
+    assert_found(Mutation::EndOfSessionsIsLost, ACCEPTED);
+}
+
+#[test]
+fn an_update_that_keeps_the_generation() {
+    assert_found(Mutation::UpdateKeepsGeneration, "showed");
+}
+
+#[test]
+fn an_update_without_an_entry() {
+    assert_found(Mutation::UpdateWithoutEntry, ACCEPTED);
+}
+
+#[test]
+fn an_update_by_former_roles() {
+    assert_found(Mutation::UpdateIsUnchecked, "a user has a role that does not exist");
+}
+
+#[test]
+fn a_deletion_without_an_entry() {
+    assert_found(Mutation::DeletionWithoutEntry, ACCEPTED);
+}
+
+#[test]
+fn a_last_admin_who_goes() {
+    assert_found(Mutation::LastAdminGoes, "nobody administers");
+}
+
+#[test]
+fn a_change_of_roles_without_an_entry() {
+    assert_found(Mutation::CatalogueWithoutEntry, "former roles decide what is permitted");
+}
+
+#[test]
+fn stale_roles() {
+    assert_found(Mutation::StaleCatalogue, "former roles decide what is permitted");
+}
+
+#[test]
+fn a_key_that_is_revoked_without_an_entry() {
+    assert_found(Mutation::KeyWithoutEntry, ACCEPTED);
+}
+
+#[test]
+fn a_refresh_token_of_a_revoked_key() {
+    assert_found(Mutation::RevokedKeyRefreshes, "a refresh token of a revoked key buys something");
+}
+
 /// Asserts that one of the first schedules, which keep every promise without the defect, objects to it in these words.
 fn assert_found(defect: Mutation, objection: &str) {
     let is_found = |seed| run(seed, Some(defect), false).objection.is_some_and(|it| it.contains(objection));
     assert!((0..1_000).any(is_found), "nobody notices {defect:?}");
+}
+
+#[test]
+fn zz_explore() {
+    let mut found = std::collections::BTreeMap::<String, u64>::new();
+    for seed in 0..3000 {
+        if let Some(it) = run(seed, Some(Mutation::UpdateIsUnchecked), false).objection {
+            *found.entry(it).or_default() += 1;
+        }
+    }
+    panic!("{found:#?}");
 }

@@ -7,7 +7,7 @@ use maestro_auth_domain::Timestamp;
 use maestro_auth_ports::{Clock, StoreError};
 
 use super::dice::Dice;
-use super::mutations::Mutation;
+use super::mutations::{Mutation, Planted};
 use super::oracle::{Oracle, Verdict};
 use super::scheduler::stand_back;
 
@@ -19,6 +19,7 @@ pub(super) struct World {
     pub(super) weather: [Weather; 2],
     /// What is wrong in this world on purpose.
     pub(super) mutation: Option<Mutation>,
+    pub(super) planted: Mutex<Planted>,
     oracle: Mutex<Oracle>,
     objection: Mutex<Option<String>>,
     /// Counts everything that happens, so that it has an order where time has none.
@@ -53,7 +54,8 @@ impl World {
             entropy: Arc::new(SeededEntropy::new(!seed)),
             weather: Default::default(),
             mutation,
-            oracle: Mutex::default(),
+            planted: Mutex::default(),
+            oracle: Mutex::new(Oracle::new()),
             objection: Mutex::default(),
             events: AtomicU64::new(0),
             acting: AtomicUsize::new(0),

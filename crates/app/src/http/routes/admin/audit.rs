@@ -2,7 +2,7 @@ use actix_web::http::header;
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
-use maestro_auth_domain::{Action, AuditFilter, Timestamp, UserId, Violation};
+use maestro_auth_domain::{Action, AuditFilter, UserId, Violation};
 use maestro_auth_service::AuditExport;
 use utoipa::IntoParams;
 

@@ -1,9 +1,10 @@
 use maestro_auth_domain::{Email, RoleName, Roles, UserId};
 use maestro_auth_service::{LoginError, RegisterError, SignedIn, UserView};
 
-use super::history::{History, View};
-use super::{Call, Oracle, Verdict, ensure};
-use crate::support::PASSWORD;
+use super::history::{History, View, WriteId};
+use super::{Call, Fate, Oracle, Verdict, ensure};
+use crate::simulation::world::Moment;
+use crate::support::{PASSWORD, roles};
 
 /// A user, and what was done to it.
 pub(in super::super) struct Account {
@@ -13,9 +14,12 @@ pub(in super::super) struct Account {
     pub(in super::super) passwords: History<String>,
     pub(in super::super) active: History<bool>,
     pub(in super::super) roles: History<Roles>,
+    /// Whether somebody has logged in whose registration was not answered.
+    is_adopted: bool,
 }
 
 impl Account {
+    /// Somebody who was there from the beginning.
     pub(in super::super) fn new(id: UserId, email: Email, roles: Roles) -> Self {
         Self {
             id,
@@ -24,7 +28,17 @@ impl Account {
             passwords: History::new(PASSWORD.to_owned()),
             active: History::new(true),
             roles: History::new(roles),
+            is_adopted: false,
         }
+    }
+
+    /// Somebody new, who came by this call.
+    fn registered(signed_in: &SignedIn, call: &Call) -> (Self, WriteId) {
+        let user = &signed_in.user;
+        let mut account = Self::new(user.id, user.email.clone(), roles(&["viewer"]));
+        account.exists = History::new(false);
+        let write = account.exists.begin(true, call);
+        (account, write)
     }
 
     pub(super) fn may_exist(&self, view: View) -> bool {
@@ -66,7 +80,7 @@ impl Oracle {
         let view = call.in_store();
         match answer {
             Ok(signed_in) => {
-                self.adopt(signed_in);
+                self.adopt(signed_in, call);
                 let user = signed_in.user.id;
                 let account = self.accounts.iter().find(|account| account.id == user);
                 let Some(account) = account.filter(|account| account.email == *email) else {
@@ -87,38 +101,47 @@ impl Oracle {
         }
     }
 
+    /// From now on the address may belong to somebody, whatever the answer.
+    pub(in super::super) fn begin_register(&mut self, email: &Email) {
+        *self.unanswered.entry(email.canonical().to_owned()).or_default() += 1;
+    }
+
     pub(in super::super) fn judge_register(
         &mut self,
         call: &Call,
         email: &Email,
         answer: Option<&Result<SignedIn, RegisterError>>,
+        now: Moment,
     ) -> Verdict {
         let view = call.in_store();
         match answer {
             Some(Ok(signed_in)) => {
-                let is_free = self.of_address(email).all(|account| account.may_be_gone(view));
+                self.is_answered(email);
+                let user = signed_in.user.id;
+                let is_free =
+                    self.of_address(email).all(|account| account.may_be_gone(view) || account.id == user);
                 ensure(is_free, "two users have one address")?;
                 let is_again = self.of_address(email).next().is_some();
                 self.count(if is_again { "address used again" } else { "registered" });
-                let is_known = self.accounts.iter().any(|account| account.id == signed_in.user.id);
-                ensure(!is_known, "a new user has a former one's id")?;
-                let roles = signed_in.user.roles.clone();
-                self.accounts.push(Account::new(signed_in.user.id, email.clone(), roles));
+                match self.accounts.iter_mut().find(|account| account.id == user) {
+                    None => {
+                        let (mut account, write) = Account::registered(signed_in, call);
+                        account.exists.end(write, now, Fate::Done);
+                        self.accounts.push(account);
+                    }
+                    Some(adopted) if adopted.is_adopted => adopted.is_adopted = false,
+                    Some(_) => return Err("a new user has a former one's id".to_owned()),
+                }
                 self.open(call, signed_in, PASSWORD)
             }
             Some(Err(RegisterError::EmailTaken)) => {
+                self.is_answered(email);
                 let may_be_taken = self.of_address(email).any(|account| account.may_exist(view));
-                ensure(may_be_taken || self.unclear.contains(email.canonical()), "a free address is taken")
+                ensure(may_be_taken || self.may_be_unheard_of(email), "a free address is taken")
             }
-            Some(Err(RegisterError::Store(_))) => {
-                self.unclear.insert(email.canonical().to_owned());
-                call.excuses_a_failure()
-            }
+            Some(Err(RegisterError::Store(_))) => call.excuses_a_failure(),
             Some(Err(error)) => Err(format!("a registration is refused: {error}")),
-            None => {
-                self.unclear.insert(email.canonical().to_owned());
-                Ok(())
-            }
+            None => Ok(()),
         }
     }
 
@@ -147,14 +170,23 @@ impl Oracle {
         })
     }
 
-    /// Takes up a user whose registration was never answered.
-    fn adopt(&mut self, signed_in: &SignedIn) {
+    /// Takes up a user whose registration was not answered.
+    fn adopt(&mut self, signed_in: &SignedIn, call: &Call) {
         let user = &signed_in.user;
         let is_known = self.accounts.iter().any(|account| account.id == user.id);
-        if !is_known && self.unclear.contains(user.email.canonical()) {
-            let roles = crate::support::roles(&["viewer"]);
-            self.accounts.push(Account::new(user.id, user.email.clone(), roles));
+        if !is_known && self.may_be_unheard_of(&user.email) {
+            let (account, _) = Account::registered(signed_in, call);
+            self.accounts.push(Account { is_adopted: true, ..account });
         }
+    }
+
+    /// Whether the address may belong to somebody of whom nobody has heard.
+    fn may_be_unheard_of(&self, email: &Email) -> bool {
+        self.unanswered.get(email.canonical()).is_some_and(|count| *count > 0)
+    }
+
+    fn is_answered(&mut self, email: &Email) {
+        *self.unanswered.get_mut(email.canonical()).unwrap() -= 1;
     }
 
     /// Everybody who has or had the address.

@@ -92,6 +92,10 @@ impl Cause {
         matches!(self.ends, Ends::Key(_))
     }
 
+    pub(super) fn may_revoke(&self, key: KeyId) -> bool {
+        !self.is_void && matches!(self.ends, Ends::Key(revoked) if revoked == key)
+    }
+
     pub(super) const fn is_deletion(&self) -> bool {
         matches!(self.ends, Ends::User(_))
     }

@@ -8,7 +8,7 @@ mod orders;
 mod roles;
 mod rules;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,10 +17,11 @@ use maestro_auth_service::SignedIn;
 
 pub(super) use self::accounts::Account;
 pub(super) use self::causes::Ends;
+pub(super) use self::orders::{Order, fate};
 use self::causes::{Cause, Origin};
 use self::history::View;
 use self::roles::Definitions;
-pub(super) use self::roles::{DEFINABLE, ROLES, TRACKED};
+pub(super) use self::roles::{DEFINABLE, ROLES, TRACKED, first_roles};
 use super::world::Moment;
 use crate::tokens::{claims, key_of};
 
@@ -33,11 +34,11 @@ pub(super) type Verdict = Result<(), String>;
 /// Everything that clients have asked for and heard.
 pub(super) struct Oracle {
     pub(super) accounts: Vec<Account>,
-    /// Addresses that may belong to an account which nobody has heard of.
-    pub(super) unclear: BTreeSet<String>,
     /// Every token that a client holds, in the order in which they came.
     pub(super) minted: Vec<Arc<Minted>>,
     pub(super) definitions: Definitions,
+    /// How many registrations with an address were not answered, or have not been yet.
+    unanswered: HashMap<String, usize>,
     sessions: HashMap<SessionId, Opened>,
     causes: Vec<Cause>,
     refreshes: Vec<Presented>,
@@ -120,15 +121,13 @@ impl Minted {
         let roles: Vec<_> = signed_in.user.roles.iter().map(RoleName::as_str).collect();
         assert_eq!(access["roles"], serde_json::json!(roles), "a token tells of the roles of its user");
         assert_eq!((&access["sub"], &access["sid"]), (&refresh["sub"], &refresh["sid"]));
-        let key = key_of(&signed_in.access_token);
-        assert_eq!(key, key_of(&signed_in.refresh_token));
         Self {
             token: RevocableToken {
                 id: id("jti").parse().unwrap(),
                 user: id("sub").parse().unwrap(),
                 session: id("sid").parse().unwrap(),
                 generation: Generation::from_number(access["gen"].as_i64().unwrap()),
-                key,
+                key: key_of(&signed_in.access_token), // and of the refresh token: see `Tokens::issue`
             },
             access: signed_in.access_token.clone(),
             refresh: signed_in.refresh_token.clone(),
@@ -152,9 +151,9 @@ impl Oracle {
     pub(super) fn new() -> Self {
         Self {
             accounts: Vec::new(),
-            unclear: BTreeSet::new(),
             minted: Vec::new(),
-            definitions: Definitions::built_in(),
+            definitions: Definitions::new(),
+            unanswered: HashMap::new(),
             sessions: HashMap::new(),
             causes: Vec::new(),
             refreshes: Vec::new(),

@@ -5,7 +5,7 @@ use maestro_auth_domain::{PermissionName, Permissions, RoleCatalogue, RoleDefini
 use super::history::{History, View, WriteId};
 use super::{Call, Fate, Oracle, Verdict, ensure};
 use crate::simulation::world::Moment;
-use crate::support::{permission, role_name};
+use crate::support::{permission, role, role_name};
 
 /// The roles that users get.
 pub(in super::super) const ROLES: [&str; 6] =
@@ -15,14 +15,22 @@ pub(in super::super) const DEFINABLE: [&str; 3] = ["viewer", "helper", "lead"];
 /// The permissions that are watched.
 pub(in super::super) const TRACKED: [&str; 4] = ["model:view", "model:deploy", "user:view", "system:admin"];
 
+const FORMER_ROLES: &str = "former roles decide what is permitted";
+
 /// What each role has been defined to be; `None` while there was none.
 pub(in super::super) struct Definitions(BTreeMap<RoleName, History<Option<RoleDefinition>>>);
 
+/// The roles that are there at the start beside the built-in ones.
+pub(in super::super) fn first_roles() -> [RoleDefinition; 2] {
+    [role("helper", &["user:view"], &[]), role("lead", &["model:deploy"], &["helper"])]
+}
+
 impl Definitions {
-    pub(super) fn built_in() -> Self {
-        let built_in = RoleCatalogue::built_in();
+    /// What there is at the start.
+    pub(super) fn new() -> Self {
+        let catalogue = RoleCatalogue::from_stored(first_roles(), []);
         let first = |name: &str| {
-            let role = built_in.role(&role_name(name));
+            let role = catalogue.role(&role_name(name));
             (role_name(name), History::new(role.map(|role| role.definition.clone())))
         };
         Self(ROLES.into_iter().map(first).collect())
@@ -108,7 +116,7 @@ impl Oracle {
     pub(super) fn judge_permissions(&self, roles: &Roles, shown: &Permissions, view: View) -> Verdict {
         let may_be_so =
             |one: &PermissionName| self.definitions.may_permit(roles, one, shown.permit(one), view);
-        ensure(TRACKED.map(permission).iter().all(may_be_so), "permissions of former roles are shown")
+        ensure(TRACKED.map(permission).iter().all(may_be_so), FORMER_ROLES)
     }
 
     /// Somebody was let through who demands this, or was not.
@@ -120,6 +128,6 @@ impl Oracle {
         is_permitted: bool,
     ) -> Verdict {
         let may_be_so = self.definitions.may_permit(roles, demanded, is_permitted, call.in_memory());
-        ensure(may_be_so, "former roles decide what is permitted")
+        ensure(may_be_so, FORMER_ROLES)
     }
 }

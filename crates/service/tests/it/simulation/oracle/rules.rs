@@ -75,7 +75,8 @@ impl Oracle {
         match refused {
             AuthenticateError::Revoked => {
                 self.count("token refused");
-                ensure(self.has_a_cause(&origin, |_| true), "a token is refused without a cause")
+                let has_a_cause = self.has_a_cause(&origin, |_| true) || self.may_have_been_reused(&origin);
+                ensure(has_a_cause, "a token is refused without a cause")
             }
             AuthenticateError::Invalid => {
                 self.count("token of a revoked key refused");
@@ -129,7 +130,9 @@ impl Oracle {
             }
             Err(RefreshError::Revoked) => {
                 self.count("refresh refused");
-                ensure(self.has_a_cause(&origin, Cause::ends_sessions), "a session has ended without a cause")
+                let has_a_cause =
+                    self.has_a_cause(&origin, Cause::ends_sessions) || self.may_have_been_reused(&origin);
+                ensure(has_a_cause, "a session has ended without a cause")
             }
             Err(RefreshError::Invalid) => {
                 self.count("refresh token of no worth");
@@ -167,12 +170,16 @@ impl Oracle {
         Ok(())
     }
 
-    /// Whether the token may have died by now, of a cause of that kind or of the reuse of a refresh token.
+    /// Whether the token may have died by now of a cause of that kind.
     fn has_a_cause(&self, origin: &Origin, is_of_kind: impl Fn(&Cause) -> bool) -> bool {
+        self.causes.iter().any(|cause| is_of_kind(cause) && cause.may_end(origin))
+    }
+
+    /// Whether its session may have ended by now, since a refresh token was used twice.
+    fn may_have_been_reused(&self, origin: &Origin) -> bool {
         let session = origin.token.session;
         let mut presented = self.refreshes.iter().filter(|presented| presented.session == session);
-        self.causes.iter().any(|cause| is_of_kind(cause) && cause.may_end(origin))
-            || presented.any(|late| self.may_be_spent(session, late.counter, late.began.at))
+        presented.any(|late| self.may_be_spent(session, late.counter, late.began.at))
     }
 
     fn may_be_spent(&self, session: SessionId, counter: i64, at: Duration) -> bool {
