@@ -6,6 +6,8 @@
 pub mod hashing;
 #[cfg(feature = "jose")]
 pub mod jose;
+#[cfg(any(feature = "memory", feature = "sqlite"))]
+mod log_name;
 #[cfg(feature = "memory")]
 pub mod memory;
 #[cfg(feature = "postgres")]

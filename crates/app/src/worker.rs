@@ -34,6 +34,7 @@ impl Worker {
                 () = work(&auth, &keys, clock.as_ref()) => {}
                 never = auth.revocations().follow() => match never {},
                 never = auth.follow_audit() => match never {},
+                never = keys.replace_dropped() => match never {},
                 _ = stopped => {}
             }
             // What was told in the last moments, and how often the rest was repeated.

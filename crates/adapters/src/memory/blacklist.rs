@@ -4,15 +4,17 @@ use std::ops::Bound;
 use async_trait::async_trait;
 use maestro_auth_domain::{BlacklistEntry, Revoked, Timestamp};
 use maestro_auth_ports::{
-    BlacklistCursor, BlacklistPage, BlacklistWakeups, StoreError, StoreResult, TokenBlacklist,
+    BlacklistCursor, BlacklistPage, BlacklistWakeups, StoreResult, TokenBlacklist,
 };
 
 use super::MemoryStore;
+use crate::log_name::LogName;
 use crate::wakeups::LocalWakeups;
 
 /// The log of entries, by their positions.
 #[derive(Default)]
 pub(super) struct Blacklist {
+    name: LogName,
     entries: BTreeMap<u64, BlacklistEntry>,
     last_position: u64,
     by_end: BTreeSet<(Timestamp, u64)>,
@@ -66,16 +68,19 @@ impl TokenBlacklist for MemoryStore {
         Ok(())
     }
 
-    /// One lock orders the writers, so the cursor is the position of the last entry that was read.
+    /// One lock orders the writers, so the cursor is the log with the position of the last entry that was read.
     async fn read(&self, after: Option<&BlacklistCursor>, limit: u32) -> StoreResult<BlacklistPage> {
-        let after = after.map_or(Ok(0), |cursor| cursor.as_str().parse().map_err(StoreError::unavailable))?;
         let blacklist = &self.state()?.blacklist;
+        let name = blacklist.name;
+        let known = after.map(|cursor| name.position_in(cursor.as_str()));
+        let starts_over = known == Some(None);
+        let after = known.flatten().unwrap_or(0);
         let later = blacklist.entries.range((Bound::Excluded(after), Bound::Unbounded));
         let (positions, entries): (Vec<u64>, Vec<BlacklistEntry>) = later.take(limit as usize).unzip();
         let last_read = positions.last().copied().unwrap_or(after);
         let is_complete = blacklist.entries.last_key_value().is_none_or(|(last, _)| *last <= last_read);
-        let next = BlacklistCursor::new(last_read.to_string());
-        Ok(BlacklistPage { entries, next, starts_over: false, is_complete })
+        let next = BlacklistCursor::new(name.cursor(last_read));
+        Ok(BlacklistPage { entries, next, starts_over, is_complete })
     }
 
     async fn forget_expired_entries(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {

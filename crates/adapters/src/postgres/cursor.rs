@@ -85,10 +85,8 @@ const READ_SINCE: &str = read!(
 );
 
 impl LogCursor for Cursor {
-    fn parse(text: &str) -> StoreResult<Self> {
-        Self::from_words(&text.split(' ').collect::<Vec<_>>()).ok_or_else(|| {
-            StoreError::unavailable("the cursor of the token blacklist is not one of PostgreSQL's")
-        })
+    fn parse(text: &str) -> Option<Self> {
+        Self::from_words(&text.split(' ').collect::<Vec<_>>())
     }
 
     fn read(&self, limit: u32) -> Statement {

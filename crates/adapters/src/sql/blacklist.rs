@@ -49,8 +49,8 @@ const ADD: &str = "INSERT INTO revocations (tenant_id, kind, subject, min_genera
 
 /// Where a reader of the log stands, in a database's own terms. The default is before the beginning.
 pub trait LogCursor: Default + Send + Sync {
-    /// Understands the text of a cursor.
-    fn parse(text: &str) -> StoreResult<Self>;
+    /// Understands the text of a cursor; `None` for one that is not of this database, so that its reader has to start over.
+    fn parse(text: &str) -> Option<Self>;
 
     /// Reads the entries after this place, at most `limit`.
     fn read(&self, limit: u32) -> Statement;
@@ -80,9 +80,10 @@ impl<D: Dialect> TokenBlacklist for SqlStore<D> {
     }
 
     async fn read(&self, after: Option<&BlacklistCursor>, limit: u32) -> StoreResult<BlacklistPage> {
-        let cursor =
-            after.map_or_else(|| Ok(D::Cursor::default()), |text| D::Cursor::parse(text.as_str()))?;
-        if let Some(page) = self.page_after(&cursor, limit).await? {
+        let cursor = after.map_or_else(|| Some(D::Cursor::default()), |text| D::Cursor::parse(text.as_str()));
+        if let Some(cursor) = cursor
+            && let Some(page) = self.page_after(&cursor, limit).await?
+        {
             return Ok(page);
         }
         let from_the_beginning = self.page_after(&D::Cursor::default(), limit).await?;

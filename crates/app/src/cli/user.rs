@@ -91,7 +91,7 @@ pub(super) struct Named {
 
 pub(super) async fn run(settings: &Settings, action: Action, out: &mut impl Write) -> Result<(), Failure> {
     let auth = &*wire::build(settings, wire::Purpose::Operate).await?.auth;
-    match action {
+    let done = match action {
         Action::Create(order) => create(auth, order, out).await,
         Action::List(order) => list(auth, order, out).await,
         Action::SetPassword(order) => set_password(auth, order, out).await,
@@ -99,7 +99,9 @@ pub(super) async fn run(settings: &Settings, action: Action, out: &mut impl Writ
         Action::Activate(Named { email }) => set_active(auth, &email, true, out).await,
         Action::Deactivate(Named { email }) => set_active(auth, &email, false, out).await,
         Action::Delete(Named { email }) => delete(auth, &email, out).await,
-    }
+    };
+    auth.flush_audit().await?; // a look at the accounts has no step of its own to commit with
+    done
 }
 
 async fn create(auth: &AuthService, order: Create, out: &mut impl Write) -> Result<(), Failure> {

@@ -17,9 +17,7 @@ use super::{ApiError, ErrorCode, HttpState, basic, bearer, in_time, origin};
 pub(super) enum Access {
     /// Anybody.
     Public,
-    /// Any signed-in user.
-    User,
-    /// The same, but the handler reads the token itself: for the few routes whose cost counts, and those that take a token
+    /// Any signed-in user, whose token the handler reads itself: the few routes whose cost counts, and those that take a token
     /// which opens nothing else. A test lists them.
     UserByHandler,
     /// A registered service, by its client credentials.
@@ -33,7 +31,7 @@ impl Access {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Public => "public",
-            Self::User | Self::UserByHandler => "user",
+            Self::UserByHandler => "user",
             Self::Service => "service",
             Self::Permission(permission) => permission,
         }
@@ -98,12 +96,12 @@ async fn admit(access: Access, request: &HttpRequest) -> Result<Caller, ApiError
         state.ok_or_else(|| ApiError::new(ErrorCode::InternalError).caused_by("there is no state"))?;
     let permission = match access {
         Access::Permission(name) => Some(parse(name)?),
-        Access::Public | Access::User | Access::UserByHandler | Access::Service => None,
+        Access::Public | Access::UserByHandler | Access::Service => None,
     };
     let is_service = match access {
         Access::Service => true,
         Access::Permission(_) => basic::is_presented(request),
-        Access::Public | Access::User | Access::UserByHandler => false,
+        Access::Public | Access::UserByHandler => false,
     };
     let origin = origin::of(request, &state.trusted_proxies);
     let admitted = if is_service {
@@ -156,7 +154,6 @@ mod tests {
                 .patch(Access::Permission("user:update"), touch)
                 .delete(Access::Permission("model:view"), who),
         );
-        router.add(Endpoint::json("/me/devices").get(Access::User, who));
         router.add(Endpoint::json_or_events("/feed").get(Access::Service, who));
         router.add(Endpoint::json("/forgetful").get(Access::Public, unchecked));
         router.add(Endpoint::json("/misspelt").get(Access::Permission("no permission"), who));
@@ -228,9 +225,7 @@ mod tests {
         }
         let asked = ask(&running, Method::PATCH, "/users/1", Some(admin.clone())).await;
         assert_eq!(asked.text, format!("{ADMIN}: 5"), "the handler reads the body after the check");
-        assert_eq!(ask(&running, Method::DELETE, "/users/1", Some(viewer.clone())).await.text, VIEWER);
-        assert_eq!(ask(&running, Method::GET, "/me/devices", Some(viewer)).await.text, VIEWER);
-        assert_eq!(ask(&running, Method::GET, "/me/devices", None).await.code, "missing_token");
+        assert_eq!(ask(&running, Method::DELETE, "/users/1", Some(viewer)).await.text, VIEWER);
         assert_eq!(ask(&running, Method::POST, "/users/1", None).await.code, "method_not_allowed");
         for broken in ["/forgetful", "/misspelt"] {
             let asked = ask(&running, Method::GET, broken, Some(admin.clone())).await;

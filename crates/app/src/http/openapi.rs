@@ -7,9 +7,10 @@ use std::sync::LazyLock;
 
 use actix_web::http::Method;
 pub(super) use problems::{
-    AssetProblems, BearerProblems, BodyProblems, CatalogueDeleteProblems, CataloguePutProblems,
-    FeedProblems, FormProblems, HealthProblems, LoginProblems, LogoutProblems, ReadyProblems, RefreshProblems, RegisterProblems,
-    UnknownProblems, UserCreateProblems, UserDeleteProblems, UserUpdateProblems, VerifyProblems,
+    AssetProblems, BearerProblems, BodyProblems, CatalogueDeleteProblems, CataloguePutProblems, FeedProblems,
+    FormProblems, HealthProblems, LoginProblems, LogoutProblems, ReadyProblems, RefreshProblems,
+    RegisterProblems, UnknownProblems, UserCreateProblems, UserDeleteProblems, UserUpdateProblems,
+    VerifyProblems,
 };
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -20,7 +21,8 @@ use utoipa::{Modify, OpenApi};
 use self::access::{DeclaredAccess, Schemes};
 use super::problem::Problem;
 use super::routes::{
-    accounts, admin, docs, health, introspection, keys, metadata, revocations, service_roles, sessions, verify,
+    accounts, admin, docs, health, introspection, keys, metadata, revocations, service_roles, sessions,
+    verify,
 };
 use super::{ErrorCode, error::FieldError};
 

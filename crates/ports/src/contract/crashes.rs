@@ -71,7 +71,8 @@ pub async fn acknowledged_writes_survive_a_reopen(storage: &dyn StorageUnderTest
     assert_eq!(Everything::of(&reopened).await, acknowledged);
 }
 
-/// Changes and deletes users, tokens, keys, roles and services, lays half of the chain, and gives the services that are left.
+/// Changes and deletes users, tokens, keys, roles and services, lays a part of the chain, and gives the services that are
+/// left.
 async fn write_what_an_admin_writes(stores: &Stores, key: KeyId) -> Vec<(Service, SecretHash)> {
     let made = create(stores, user()).await;
     let renamed = UserChange { name: DisplayName::parse("Ren Amed").ok(), ..UserChange::default() };

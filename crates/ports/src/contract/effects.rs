@@ -1,4 +1,4 @@
-//! The case of [`Effects`](crate::Effects): what is told of a step commits with it, or not at all.
+//! The case of [`Effects`]: what is told of a step commits with it, or not at all.
 
 use maestro_auth_domain::{
     CatalogueRevision, NewUser, PasswordVersion, RefreshCounter, RefreshPolicy, RoleName, Roles, Service,

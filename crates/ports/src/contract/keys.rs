@@ -111,7 +111,7 @@ pub async fn a_rotation_leaves_one_key_without_an_end(storage: &dyn StorageUnder
 }
 
 /// 16 sessions that refresh without a pause against the revocation of their key: from its acknowledgement on none succeeds,
-/// here or there, and each session stands where its last success left it. The same sessions go on with tokens of another key.
+/// here or there, and each session stands where its last success left it. They go on with tokens of another key.
 pub async fn a_refresh_loses_against_the_revocation_of_its_key(storage: &dyn StorageUnderTest) {
     let instances = [storage.open().await, storage.open().await];
     for _ in 0..4 {

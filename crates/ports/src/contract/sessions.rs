@@ -141,7 +141,8 @@ pub async fn a_change_is_seen_by_every_instance_at_once(storage: &dyn StorageUnd
     }
 }
 
-/// A token that was revoked by its own id is nobody's, nor is one whose key was revoked; no other token of its session suffers.
+/// A token that was revoked by its own id is nobody's, nor is one whose key was revoked; no other token of its session
+/// suffers.
 pub async fn a_blacklisted_token_has_no_principal(storage: &dyn StorageUnderTest) {
     let (here, there) = (storage.open().await, storage.open().await);
     let (_, opened) = register(&here, user()).await;

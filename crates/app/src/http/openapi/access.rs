@@ -66,7 +66,7 @@ impl Modify for DeclaredAccess {
 fn security(access: Access) -> Vec<SecurityRequirement> {
     let schemes: &[&str] = match access {
         Access::Public => &[],
-        Access::User | Access::UserByHandler => &[BEARER],
+        Access::UserByHandler => &[BEARER],
         Access::Service => &[SERVICE],
         Access::Permission(_) => &[BEARER, SERVICE],
     };
@@ -76,7 +76,7 @@ fn security(access: Access) -> Vec<SecurityRequirement> {
 fn refusals(access: Access) -> Vec<ErrorCode> {
     match access {
         Access::Public => Vec::new(),
-        Access::User | Access::UserByHandler => OF_USERS.to_vec(),
+        Access::UserByHandler => OF_USERS.to_vec(),
         Access::Service => OF_SERVICES.to_vec(),
         Access::Permission(_) => [OF_USERS, OF_SERVICES, &[ErrorCode::Forbidden]].concat(),
     }

@@ -44,13 +44,9 @@ pub(super) fn register(router: &mut Router<'_>) {
 fn register_for_services(router: &mut Router<'_>) {
     router.add(Endpoint::json("/api/v1/auth/introspect").post(Service, introspection::introspect));
     router.add(Endpoint::json("/api/v1/auth/revoke").post(Service, introspection::revoke));
-    router.add(
-        Endpoint::json_or_events("/api/v1/auth/revocations").get(Service, revocations::revocations),
-    );
+    router.add(Endpoint::json_or_events("/api/v1/auth/revocations").get(Service, revocations::revocations));
     router.add(Endpoint::json("/api/v1/auth/roles").get(Service, service_roles::roles));
-    router.add(
-        Endpoint::json("/.well-known/oauth-authorization-server").get(Public, metadata::metadata),
-    );
+    router.add(Endpoint::json("/.well-known/oauth-authorization-server").get(Public, metadata::metadata));
 }
 
 /// The endpoints of administrators. The permission decides, whoever holds it: a user, or a registered service.

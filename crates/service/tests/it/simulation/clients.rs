@@ -3,14 +3,14 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use maestro_auth_domain::{Email, Origin, Password};
+use maestro_auth_domain::{Email, Origin, Password, RoleName};
 use maestro_auth_ports::Clock;
 use maestro_auth_service::{
     AuthService, AuthenticateError, Demand, Login, LogoutError, LogoutScope, RefreshError, Register,
 };
 
 use super::oracle::{Account, Call, CauseId, Ends, Fate, Minted, TRACKED};
-use super::scheduler::with_patience;
+use super::scheduler::{stand_back, with_patience};
 use super::signer::PlainSigner;
 use super::world::World;
 use crate::support::{PASSWORD, display_name, email, permission};
@@ -94,6 +94,24 @@ impl<'w> Client<'w> {
 
     async fn authorize(self) {
         let Some(token) = self.some_token() else { return };
+        self.demand(&token).await;
+    }
+
+    /// Now and then looks what becomes of those who have a role that has just changed.
+    pub(super) async fn look_after(self, role: &RoleName) {
+        for _ in 0..3 {
+            stand_back(self.world.dice.below(60)).await;
+            let holder = {
+                let minted = &self.world.oracle().minted;
+                minted.iter().rfind(|token| token.roles.contains(role)).cloned()
+            };
+            if let Some(token) = holder {
+                self.demand(&token).await;
+            }
+        }
+    }
+
+    async fn demand(self, token: &Minted) {
         let at = self.some_instance();
         let demanded = permission(self.world.dice.pick(&TRACKED));
         let mut call = self.call(at);
@@ -101,7 +119,7 @@ impl<'w> Client<'w> {
         let request = at.auth.authorize(&token.access, demand);
         let what = || format!("authorize {} for {demanded}", token.label());
         if let Some(answer) = self.ask(&mut call, what, request).await {
-            self.world.expect(self.world.oracle().judge_authorize(&call, &token, &demanded, &answer));
+            self.world.expect(self.world.oracle().judge_authorize(&call, token, &demanded, &answer));
         }
     }
 

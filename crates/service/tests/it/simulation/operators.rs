@@ -115,11 +115,14 @@ impl Client<'_> {
         let what = || format!("{} defines {definition:?}", by.actor().to_text());
         let answer = self.ask(&mut call, what, request).await;
         let order = Order { redefines: Some(name), as_this: Some(&definition), ..Order::of(&by) };
-        let (mut oracle, now) = (self.world.oracle(), self.world.moment());
-        oracle.definitions.end(name, write, now, fate(answer.as_ref()));
-        self.world.expect(oracle.judge_order(&call, &order, answer.as_ref()));
+        {
+            let (mut oracle, now) = (self.world.oracle(), self.world.moment());
+            oracle.definitions.end(name, write, now, fate(answer.as_ref()));
+            self.world.expect(oracle.judge_order(&call, &order, answer.as_ref()));
+        }
         if let Some(Ok(_)) = answer {
-            oracle.count("role defined");
+            self.world.oracle().count("role defined");
+            self.look_after(name).await;
         }
     }
 

@@ -24,9 +24,11 @@ fn refusal(error: AdminError, noun: &'static str, sent: &[Sent<'_>]) -> ApiError
             ApiError::forbidden(format!("The permission {name} is missing."))
         }
         AdminError::UnknownRole(role) => unknown_role(sent, "roles", role.as_str()),
-        AdminError::TooManyRoles => {
-            refuse_field("/roles".to_owned(), "too_many_items", "These are more roles than one account may have.")
-        }
+        AdminError::TooManyRoles => refuse_field(
+            "/roles".to_owned(),
+            "too_many_items",
+            "These are more roles than one account may have.",
+        ),
         AdminError::UnknownPermission(name) => unknown_permission(sent, name.as_str()),
         AdminError::NotFound => ApiError::no_such(noun),
         AdminError::EmailTaken => ApiError::new(ErrorCode::EmailTaken),
@@ -114,9 +116,6 @@ mod tests {
         let detail = |error| refusal(error, "user", &[]).detail.into_owned();
         assert_eq!(detail(AdminError::NotFound), "There is no such user.");
         let missing = PermissionName::parse("model:deploy").unwrap();
-        assert_eq!(
-            detail(AdminError::PermissionMissing(missing)),
-            "The permission model:deploy is missing."
-        );
+        assert_eq!(detail(AdminError::PermissionMissing(missing)), "The permission model:deploy is missing.");
     }
 }

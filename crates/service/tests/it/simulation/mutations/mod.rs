@@ -50,8 +50,6 @@ pub(super) enum Mutation {
     UpdateKeepsGeneration,
     /// A change of a user leaves no entry.
     UpdateWithoutEntry,
-    /// A change of a user rests on roles which may have changed meanwhile.
-    UpdateIsUnchecked,
     /// A user is deleted without an entry.
     DeletionWithoutEntry,
     /// The last active admin can be demoted and deactivated.
