@@ -101,6 +101,7 @@ impl RoleCatalogue {
     }
 
     /// Every role, by name.
+    #[must_use]
     pub fn roles(&self) -> impl DoubleEndedIterator<Item = &Role> {
         self.roles.values()
     }
@@ -111,6 +112,7 @@ impl RoleCatalogue {
     }
 
     /// Every permission, by name.
+    #[must_use]
     pub fn permissions(&self) -> impl DoubleEndedIterator<Item = &Permission> {
         self.permissions.values()
     }

@@ -3,9 +3,7 @@ use std::ops::Bound;
 
 use async_trait::async_trait;
 use maestro_auth_domain::{BlacklistEntry, Revoked, Timestamp};
-use maestro_auth_ports::{
-    BlacklistCursor, BlacklistPage, BlacklistWakeups, StoreResult, TokenBlacklist,
-};
+use maestro_auth_ports::{BlacklistCursor, BlacklistPage, BlacklistWakeups, StoreResult, TokenBlacklist};
 
 use super::MemoryStore;
 use crate::log_name::LogName;

@@ -140,7 +140,7 @@ fn a_bad_value_is_one_line_that_names_the_setting() {
         ("MAESTRO_AUTH__HASHING__MAX_WAIT", "3001ms"),
         ("MAESTRO_AUTH__PASSWORD__MIN_LENGTH", "7"),
         ("MAESTRO_AUTH__REGISTRATION__MODE", "verified"),
-        ("MAESTRO_AUTH__REGISTRATION__SELF_ASSIGNABLE_ROLES", "viewer,owner"),
+        ("MAESTRO_AUTH__REGISTRATION__SELF_ASSIGNABLE_ROLES", "viewer,Owner!"),
         ("MAESTRO_AUTH__REGISTRATION__SELF_ASSIGNABLE_ROLES", "admin"),
         ("MAESTRO_AUTH__RATE_LIMIT__ENABLED", "maybe"),
         ("MAESTRO_AUTH__MAIL__URL", "http://mail"),

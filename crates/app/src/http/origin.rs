@@ -28,10 +28,8 @@ impl TrustedProxies {
     /// since nobody knows what it hides.
     fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
-        let hops: Vec<&str> = headers
-            .get_all(header::X_FORWARDED_FOR)
-            .flat_map(|value| value.to_str().unwrap_or("?").split(','))
-            .collect();
+        let values = headers.get_all(header::X_FORWARDED_FOR);
+        let hops: Vec<&[u8]> = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).collect();
         let mut hops = hops.into_iter().rev();
         while self.contain(client) {
             let Some(address) = hops.next().and_then(address) else { break };
@@ -42,8 +40,8 @@ impl TrustedProxies {
 }
 
 /// One hop of `X-Forwarded-For`: an address, which some proxies write with the port.
-fn address(hop: &str) -> Option<IpAddr> {
-    let hop = hop.trim();
+fn address(hop: &[u8]) -> Option<IpAddr> {
+    let hop = std::str::from_utf8(hop).ok()?.trim();
     let with_port = || hop.parse().ok().map(|socket: std::net::SocketAddr| socket.ip());
     let bracketed = || hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
     let address: Option<IpAddr> = hop.parse().ok().or_else(with_port).or_else(bracketed);

@@ -21,7 +21,7 @@ async fn a_safe_production_server_starts_and_registers_nobody() {
 
 #[test]
 fn sec_114_each_unsafe_setting_alone_stops_a_production_start() {
-    let unsafe_settings: [(&str, &str, &str); 14] = [
+    let unsafe_settings: [(&str, &str, &str); 15] = [
         ("MAESTRO_AUTH__SERVER__PUBLIC_URL", "", "no public URL"),
         ("MAESTRO_AUTH__SERVER__PUBLIC_URL", "http://auth.example.com", "a plain-HTTP public URL"),
         ("MAESTRO_AUTH__SECURITY__ENCRYPTION_KEY", "", "no key"),
@@ -48,6 +48,7 @@ fn sec_114_each_unsafe_setting_alone_stops_a_production_start() {
         ("MAESTRO_AUTH__HASHING__BCRYPT_COST", "4", "cheap hashes of the other kind"),
         ("MAESTRO_AUTH__REGISTRATION__MODE", "verified", "a mode that needs mail"),
         ("MAESTRO_AUTH__REGISTRATION__SELF_ASSIGNABLE_ROLES", "viewer,admin", "strangers who become admin"),
+        ("MAESTRO_AUTH__REGISTRATION__SELF_ASSIGNABLE_ROLES", "viewer,owner", "a role that does not exist"),
     ];
     for (name, value, why) in unsafe_settings {
         let storage = Storage::sqlite();

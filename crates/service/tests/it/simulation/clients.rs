@@ -2,8 +2,9 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
-use maestro_auth_domain::{Email, Origin, Password, RoleName};
+use maestro_auth_domain::{Email, Origin, Password};
 use maestro_auth_ports::Clock;
 use maestro_auth_service::{
     AuthService, AuthenticateError, Demand, Login, LogoutError, LogoutScope, RefreshError, Register,
@@ -37,16 +38,19 @@ impl<'w> Client<'w> {
         self.login().await;
         for _ in 0..requests {
             self.world.linger().await;
-            match self.world.dice.below(1_000) {
-                0..270 => self.authenticate().await,
-                270..370 => self.authorize().await,
-                370..570 => self.refresh().await,
-                570..690 => self.login().await,
-                690..725 => self.logout().await,
-                725..745 => self.logout_everywhere().await,
-                745..770 => self.revoke_token().await,
-                770..795 => self.register().await,
-                _ => self.order().await,
+            if self.world.dice.chance(self.world.orders) {
+                self.order().await;
+                continue;
+            }
+            match self.world.dice.below(100) {
+                0..32 => self.authenticate().await,
+                32..45 => self.authorize().await,
+                45..69 => self.refresh().await,
+                69..84 => self.login().await,
+                84..89 => self.logout().await,
+                89..92 => self.logout_everywhere().await,
+                92..95 => self.revoke_token().await,
+                _ => self.register().await,
             }
         }
     }
@@ -94,26 +98,25 @@ impl<'w> Client<'w> {
 
     async fn authorize(self) {
         let Some(token) = self.some_token() else { return };
-        self.demand(&token).await;
+        self.demand(&token, self.world.dice.pick(&TRACKED), self.some_instance()).await;
     }
 
-    /// Now and then looks what becomes of those who have a role that has just changed.
-    pub(super) async fn look_after(self, role: &RoleName) {
-        for _ in 0..3 {
-            stand_back(self.world.dice.below(60)).await;
-            let holder = {
-                let minted = &self.world.oracle().minted;
-                minted.iter().rfind(|token| token.roles.contains(role)).cloned()
-            };
-            if let Some(token) = holder {
-                self.demand(&token).await;
-            }
+    /// Looks what becomes of a token like this at the other instance, once that must have heard of what was done at this one.
+    /// Time passes in pieces, so that it need not lose the feed.
+    pub(super) async fn look_after(self, done_at: &Instance, is_like_this: impl Fn(&Minted) -> bool) {
+        for _ in 0..4 {
+            self.world.clock.advance(Duration::from_millis(300));
+            stand_back(20).await;
+        }
+        let token = self.world.oracle().minted.iter().rfind(|token| is_like_this(token)).cloned();
+        let Some(token) = token else { return };
+        for demanded in &TRACKED[..3] {
+            self.demand(&token, demanded, &self.instances[1 - done_at.number]).await;
         }
     }
 
-    async fn demand(self, token: &Minted) {
-        let at = self.some_instance();
-        let demanded = permission(self.world.dice.pick(&TRACKED));
+    async fn demand(self, token: &Minted, demanded: &str, at: &Instance) {
+        let demanded = permission(demanded);
         let mut call = self.call(at);
         let demand = Demand { permission: Some(demanded.clone()), role: None };
         let request = at.auth.authorize(&token.access, demand);

@@ -12,21 +12,21 @@ use crate::support::{role, role_name, roles};
 impl Client<'_> {
     /// Orders something.
     pub(super) async fn order(self) {
-        match self.world.dice.below(190) {
-            0..60 => self.update(UserChange { roles: Some(self.some_roles()), ..UserChange::default() }).await,
-            60..75 => self.update(UserChange { is_active: Some(false), ..UserChange::default() }).await,
-            75..103 => self.update(UserChange { is_active: Some(true), ..UserChange::default() }).await,
-            103..108 => {
+        match self.world.dice.below(100) {
+            0..27 => self.update(UserChange { roles: Some(self.some_roles()), ..UserChange::default() }).await,
+            27..35 => self.update(UserChange { is_active: Some(false), ..UserChange::default() }).await,
+            35..47 => self.update(UserChange { is_active: Some(true), ..UserChange::default() }).await,
+            47..50 => {
                 let roles = Some(self.some_roles());
                 self.update(UserChange { roles, is_active: Some(false), name: None }).await;
             }
-            108..128 => self.set_password().await,
-            128..138 => self.delete_user().await,
-            138..150 => self.end_sessions().await,
-            150..168 => self.put_role().await,
-            168..175 => self.delete_role().await,
-            175..178 => self.rotate_key().await,
-            178..183 => self.revoke_key().await,
+            50..58 => self.set_password().await,
+            58..65 => self.delete_user().await,
+            65..71 => self.end_sessions().await,
+            71..84 => self.put_role().await,
+            84..88 => self.delete_role().await,
+            88..90 => self.rotate_key().await,
+            90..94 => self.revoke_key().await,
             _ => self.list_admins(self.some_instance()).await,
         }
     }
@@ -83,9 +83,14 @@ impl Client<'_> {
         let order = Order { touches: Some(user), ..Order::of(&by) };
         let fate = fate(answer.as_ref());
         self.settle(cause, fate);
-        let (mut oracle, now) = (self.world.oracle(), self.world.moment());
-        oracle.account(user).exists.end(write, now, fate);
-        self.world.expect(oracle.judge_order(&call, &order, answer.as_ref()));
+        {
+            let (mut oracle, now) = (self.world.oracle(), self.world.moment());
+            oracle.account(user).exists.end(write, now, fate);
+            self.world.expect(oracle.judge_order(&call, &order, answer.as_ref()));
+        }
+        if fate == Fate::Done {
+            self.look_after(at, |token| token.token.user == user).await;
+        }
     }
 
     async fn end_sessions(self) {
@@ -122,7 +127,7 @@ impl Client<'_> {
         }
         if let Some(Ok(_)) = answer {
             self.world.oracle().count("role defined");
-            self.look_after(name).await;
+            self.look_after(at, |token| token.roles.contains(name)).await;
         }
     }
 

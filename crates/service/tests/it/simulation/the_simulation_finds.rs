@@ -111,3 +111,15 @@ fn assert_found(defect: Mutation, objection: &str) {
     assert!((0..1_000).any(is_found), "nobody notices {defect:?}");
 }
 
+#[test]
+fn zz_explore() {
+    for m in [Mutation::CatalogueWithoutEntry, Mutation::OldPasswordOpens, Mutation::DeletionWithoutEntry, Mutation::RevokedKeyRefreshes, Mutation::KeyWithoutEntry] {
+    let mut found = std::collections::BTreeMap::<String, u64>::new();
+    for seed in 0..1000 {
+        if let Some(it) = run(seed, Some(m), false).objection {
+            *found.entry(it[..it.len().min(44)].to_owned()).or_default() += 1;
+        }
+    }
+    println!("{m:?} {found:#?}");
+    }
+}

@@ -17,6 +17,8 @@ pub(super) struct World {
     pub(super) clock: Arc<ManualClock>,
     pub(super) entropy: Arc<SeededEntropy>,
     pub(super) weather: [Weather; 2],
+    /// How many of a hundred requests are orders of administrators.
+    pub(super) orders: u64,
     /// What is wrong in this world on purpose.
     pub(super) mutation: Option<Mutation>,
     pub(super) planted: Mutex<Planted>,
@@ -48,8 +50,10 @@ impl World {
     const MAX_ACTORS: usize = 16;
 
     pub(super) fn new(seed: u64, mutation: Option<Mutation>, is_traced: bool) -> Self {
+        let dice = Dice::new(seed);
         Self {
-            dice: Dice::new(seed),
+            orders: dice.pick(&[4, 15, 35]),
+            dice,
             clock: Arc::new(ManualClock::new(Timestamp::from_unix_seconds(1_800_000_000))),
             entropy: Arc::new(SeededEntropy::new(!seed)),
             weather: Default::default(),
