@@ -211,6 +211,17 @@ impl RoleCatalogue {
         Ok(changed)
     }
 
+    /// Everything that a role permits or has permitted which is another one in `after`. Whoever makes that change touches all of
+    /// its holders, and those of every role that inherits from it.
+    #[must_use]
+    pub fn touched(&self, after: &Self) -> Permissions {
+        let differs =
+            |role: &&Role| self.roles.get(&role.definition.name) != after.roles.get(&role.definition.name);
+        let mut touched = Permissions::default();
+        self.roles().chain(after.roles()).filter(differs).for_each(|role| touched.extend(&role.effective));
+        touched
+    }
+
     /// Whether `heir` inherits from `ancestor`, however indirectly.
     fn inherits_from(&self, heir: &RoleName, ancestor: &RoleName) -> bool {
         let mut seen = BTreeSet::new();
@@ -413,6 +424,21 @@ mod tests {
         assert!(permits("admin", "any-thing:at_all"));
         let both = Roles::from_names([name("viewer"), name("lead")]).unwrap();
         assert!(catalogue.permissions_of(&both).contains(&permission("model:deploy")));
+    }
+
+    #[test]
+    fn a_change_touches_the_heirs_of_a_role_too() {
+        let before = RoleCatalogue::built_in()
+            .with_role(role("base", &["model:view"], &[]))
+            .unwrap()
+            .with_role(role("ops", &["user:delete"], &["base"]))
+            .unwrap();
+        let touched = |definition| before.touched(&before.with_role(definition).unwrap());
+        let emptied = touched(role("base", &[], &[]));
+        assert!(emptied.contains(&permission("user:delete")) && emptied.contains(&permission("model:view")));
+        let made = touched(role("other", &["data:view"], &[]));
+        assert_eq!(made.iter().map(PermissionName::as_str).collect::<Vec<_>>(), ["data:view"]);
+        assert!(before.touched(&before).is_empty());
     }
 
     #[test]

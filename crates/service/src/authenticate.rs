@@ -37,9 +37,17 @@ impl AuthService {
     /// As long as this instance knows the blacklist well enough, a token that was seen before costs no signature check
     /// and no question to the store; else the store is asked, and an error is better than a guess (api.md section 8).
     pub async fn authenticate(&self, access_token: &str) -> Result<Arc<User>, AuthenticateError> {
+        self.authenticate_token(access_token).await.map(|(user, _)| user)
+    }
+
+    /// The same, with what the token can be revoked by.
+    pub(crate) async fn authenticate_token(
+        &self,
+        access_token: &str,
+    ) -> Result<(Arc<User>, RevocableToken), AuthenticateError> {
         let now = self.clock.now();
         let token = self.tokens.check_access(access_token, now).await?;
-        self.holder_of(&token, now).await
+        Ok((self.holder_of(&token, now).await?, token))
     }
 
     /// The user of a believed access token, unless the token has been revoked.

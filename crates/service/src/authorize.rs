@@ -1,8 +1,11 @@
 use std::sync::Arc;
 
-use maestro_auth_domain::{Origin, PermissionName, RoleName, User};
+use maestro_auth_domain::{Origin, PermissionName, RoleCatalogue, RoleName, User};
+use maestro_auth_ports::StoredCatalogue;
 use thiserror::Error;
 
+use crate::authenticate::Standing;
+use crate::caller::Identity;
 use crate::{AuthService, AuthenticateError, Caller};
 
 /// What a caller must have beyond a good token. What is `None` is not demanded.
@@ -55,9 +58,11 @@ impl AuthService {
         permission: Option<PermissionName>,
         origin: Origin,
     ) -> Result<Caller, AuthorizeError> {
-        let user = self.authenticate(access_token).await?;
-        let caller = Caller::user(user, origin);
-        self.demand(caller, permission).await
+        let (user, token) = self.authenticate_token(access_token).await?;
+        let catalogue = self.catalogue().await.map_err(AuthenticateError::Store)?;
+        let caller = Caller::new(Identity::User(user, token), permission, origin);
+        self.demand(&caller, &catalogue.catalogue)?;
+        Ok(caller)
     }
 
     /// Lets a registered service act by its client credentials (RFC 6749 section 2.3.1), likewise.
@@ -69,21 +74,45 @@ impl AuthService {
         origin: Origin,
     ) -> Result<Caller, AuthorizeError> {
         let service = self.authenticate_service(client_id, client_secret, &origin).await?;
-        let caller = Caller::service(service, origin);
-        self.demand(caller, permission).await
+        let catalogue = self.catalogue().await.map_err(AuthenticateError::Store)?;
+        let caller = Caller::new(Identity::Service(service), permission, origin);
+        self.demand(&caller, &catalogue.catalogue)?;
+        Ok(caller)
     }
 
-    async fn demand(
+    /// The caller as it is now, and the roles by which that is judged. A request may have been under way for long, and whoever
+    /// changes something must still be who may (SEC-63, SEC-91): so the store is asked, not memory.
+    pub(crate) async fn as_of_now(
         &self,
-        caller: Caller,
-        permission: Option<PermissionName>,
-    ) -> Result<Caller, AuthorizeError> {
-        let Some(permission) = permission else { return Ok(caller) };
-        let catalogue = self.catalogue().await.map_err(AuthenticateError::Store)?;
-        if caller.permissions(&catalogue.catalogue).permit(&permission) {
-            return Ok(caller);
+        caller: &Caller,
+    ) -> Result<(Caller, Arc<StoredCatalogue>), AuthorizeError> {
+        let catalogue = self.load_catalogue().await.map_err(AuthenticateError::Store)?;
+        let identity = match caller.identity() {
+            Identity::User(_, token) => match self.standing(token, self.clock.now()).await {
+                Ok(Standing::Good(principal)) => Identity::User(Arc::new(principal.user), *token),
+                Ok(_) => return Err(AuthenticateError::Revoked.into()),
+                Err(error) => return Err(AuthenticateError::Store(error).into()),
+            },
+            Identity::Service(service) => {
+                let found = self.stores.services.find_service(service.id).await;
+                let found = found.map_err(AuthenticateError::Store)?;
+                let (service, _) = found.ok_or(AuthorizeError::InvalidClient)?;
+                Identity::Service(Arc::new(service))
+            }
+            Identity::Operator => Identity::Operator,
+        };
+        let caller = caller.now(identity);
+        self.demand(&caller, &catalogue.catalogue)?;
+        Ok((caller, catalogue))
+    }
+
+    fn demand(&self, caller: &Caller, catalogue: &RoleCatalogue) -> Result<(), AuthorizeError> {
+        match caller.demanded() {
+            Some(permission) if !caller.permissions(catalogue).permit(permission) => {
+                self.tell_denied(caller, permission, self.clock.now());
+                Err(AuthorizeError::PermissionMissing(permission.clone()))
+            }
+            _ => Ok(()),
         }
-        self.tell_denied(&caller, &permission, self.clock.now());
-        Err(AuthorizeError::PermissionMissing(permission))
     }
 }

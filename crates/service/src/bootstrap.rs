@@ -1,4 +1,4 @@
-use maestro_auth_domain::{Action, Actor, Email, Origin, Password, RoleName, Subject};
+use maestro_auth_domain::{Action, Actor, Email, Origin, Password, RoleName, Roles, Subject};
 use maestro_auth_ports::{FirstAdminOutcome, Verification};
 
 use crate::admin::{AdminError, NewAccount};
@@ -37,11 +37,13 @@ impl AuthService {
         })
     }
 
-    /// Whether this address and password open an account *of an admin*, so that a known default can be refused at the
+    /// Whether this address and password open an account *that may do everything*, so that a known default can be refused at the
     /// start (SEC-114). Of anybody else it would tell nothing: whoever may register can have such an account.
     pub async fn is_admin_password(&self, email: &Email, password: Password) -> Result<bool, AdminError> {
         let found = self.stores.users.find_credentials(TENANT, email).await?;
-        let Some(admin) = found.filter(|found| found.user.roles.contains(&RoleName::admin())) else {
+        let catalogue = &self.load_catalogue().await?.catalogue;
+        let may_do_everything = |roles: &Roles| catalogue.permissions_of(roles).permit_all();
+        let Some(admin) = found.filter(|found| may_do_everything(&found.user.roles)) else {
             return Ok(false);
         };
         let verification = self.hasher.verify(password, Some(admin.password_hash)).await?;

@@ -40,8 +40,8 @@ impl AuthService {
         self.load_catalogue().await
     }
 
-    /// The same from the store: for who decides by it what is stored.
-    pub(crate) async fn load_catalogue(&self) -> StoreResult<Arc<StoredCatalogue>> {
+    /// The same from the store, whatever is in memory: for who decides by it what is stored, or keeps it for long.
+    pub async fn load_catalogue(&self) -> StoreResult<Arc<StoredCatalogue>> {
         let changes = self.revocations.changes_of_roles();
         let catalogue = Arc::new(self.stores.roles.catalogue(TENANT).await?);
         self.catalogue.keep(changes, &catalogue);

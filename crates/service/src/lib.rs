@@ -33,7 +33,7 @@ use maestro_auth_domain::{
     TokenId,
 };
 use maestro_auth_ports::{
-    Clock, Entropy, KeyedHash, PasswordHasher, Principal, StoreResult, Stores, TokenBlacklist, TokenSigner,
+    Clock, Entropy, KeyedHash, PasswordHasher, Principal, StoreResult, StoredCatalogue, Stores, TokenBlacklist, TokenSigner,
 };
 
 pub use admin::{AdminError, KeyState, NewAccount, UserView};
@@ -145,15 +145,16 @@ impl AuthService {
     }
 
     /// Issues the tokens of a principal that the store was asked for at `asked`, by the monotonic clock.
-    async fn sign_in(
+    fn sign_in(
         &self,
         principal: Principal,
+        catalogue: &StoredCatalogue,
         asked: Duration,
         token_id: TokenId,
         now: Timestamp,
     ) -> StoreResult<SignedIn> {
         self.principals.remember(principal.clone(), asked);
-        let permissions = self.permissions_of(&principal.user.roles).await?;
+        let permissions = catalogue.catalogue.permissions_of(&principal.user.roles);
         self.tokens.issue(principal, permissions, token_id, now)
     }
 

@@ -59,11 +59,12 @@ impl AuthService {
             .about(Subject::User(user))
             .with("session", session.id.to_string());
         let effects = self.effects(now, event);
+        let catalogue = self.catalogue().await?; // before the step, so that nothing can fail after it
         let asked = self.clock.monotonic();
         match self.stores.sessions.open(user, verified, upgrade, session, effects).await? {
             OpenOutcome::Opened(principal) => {
                 tracing::info!(user.id = %user, session.id = %session.id, "user logged in");
-                Ok(self.sign_in(principal, asked, token_id, now).await?)
+                Ok(self.sign_in(principal, &catalogue, asked, token_id, now)?)
             }
             OpenOutcome::Refused => Err(self.refuse_login(Action::LoginFailed, Some(user), origin)),
         }

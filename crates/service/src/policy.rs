@@ -27,6 +27,11 @@ pub struct TokenPolicy {
     pub include_email: bool,
 }
 
+impl TokenPolicy {
+    /// No setting lets an access token live longer (SEC-45).
+    pub const LONGEST_ACCESS_TTL: Duration = Duration::from_hours(1);
+}
+
 /// Who may register, and as what.
 #[derive(Debug, Clone)]
 pub struct RegistrationPolicy {

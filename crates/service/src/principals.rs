@@ -34,12 +34,18 @@ impl Principals {
     /// Remembers what the store was asked for at `asked` (monotonic).
     pub(crate) fn remember(&self, principal: Principal, asked: Duration) -> Arc<User> {
         let Principal { user, session } = principal;
+        let user = self.remember_user(user, asked);
+        self.sessions.insert(session.id, Seen { what: Arc::new(session), at: asked });
+        user
+    }
+
+    /// The same of a user alone.
+    pub(crate) fn remember_user(&self, user: User, asked: Duration) -> Arc<User> {
         let user = Arc::new(user);
         // An answer that took long must not take the place of a later one.
         if self.users.peek(&user.id).is_none_or(|seen| seen.at <= asked) {
             self.users.insert(user.id, Seen { what: Arc::clone(&user), at: asked });
         }
-        self.sessions.insert(session.id, Seen { what: Arc::new(session), at: asked });
         user
     }
 

@@ -33,13 +33,14 @@ impl AuthService {
             .about(Subject::Session(presented.session))
             .ended(Outcome::Failure);
         let on_reuse = self.effects(now, event);
+        let catalogue = self.catalogue().await?; // before the step, so that nothing can fail after it
         let asked = self.clock.monotonic();
         let (session, counter, key) = (presented.session, presented.counter, presented.key);
         match self.stores.sessions.rotate(session, counter, key, policy, when, on_reuse).await? {
             RotateOutcome::Rotated(principal) | RotateOutcome::Replayed(principal)
                 if principal.user.id == presented.user =>
             {
-                Ok(self.sign_in(principal, asked, token_id, now).await?)
+                Ok(self.sign_in(principal, &catalogue, asked, token_id, now)?)
             }
             RotateOutcome::Reused(user) => {
                 self.note(Revoked::Session(presented.session), when);

@@ -63,7 +63,8 @@ impl AuthService {
             match self.stores.users.register(user.clone(), session, catalogue.revision, effects).await? {
                 RegisterOutcome::Registered(user, session) => {
                     tracing::info!(user.id = %user.id, "user registered");
-                    return Ok(self.sign_in(Principal { user, session }, asked, token_id, now).await?);
+                    let principal = Principal { user, session };
+                    return Ok(self.sign_in(principal, &catalogue, asked, token_id, now)?);
                 }
                 RegisterOutcome::EmailTaken => return Err(RegisterError::EmailTaken),
                 RegisterOutcome::Overtaken => drop(self.load_catalogue().await?),
@@ -78,22 +79,26 @@ impl AuthService {
         asked: Option<&RoleName>,
         catalogue: &RoleCatalogue,
     ) -> Result<RoleName, RegisterError> {
-        let is_listed = asked.is_none_or(|role| self.registration.self_assignable_roles.contains(role));
         let role = asked.cloned().unwrap_or_else(RoleName::viewer);
-        let defined = catalogue.role(&role).ok_or(RegisterError::UnknownRole)?;
-        if !is_listed || defined.effective.permit_all() {
-            return Err(RegisterError::RoleNotAssignable);
+        let is_listed = self.registration.self_assignable_roles.contains(&role);
+        if catalogue.role(&role).is_none() {
+            Err(RegisterError::UnknownRole)
+        } else if !is_listed || !is_assignable(catalogue, &role) {
+            Err(RegisterError::RoleNotAssignable)
+        } else {
+            Ok(role)
         }
-        Ok(role)
     }
 
-    /// The first of the roles which the settings let a stranger ask for, that nobody can be given: it does not exist, or permits
-    /// everything.
-    pub async fn first_unassignable_role(&self) -> StoreResult<Option<&RoleName>> {
+    /// The first of the roles which the settings let a stranger ask for, that nobody can be given.
+    pub async fn first_unassignable_role(&self) -> StoreResult<Option<RoleName>> {
         let stored = self.catalogue().await?;
-        let is_assignable = |role: &RoleName| {
-            stored.catalogue.role(role).is_some_and(|defined| !defined.effective.permit_all())
-        };
-        Ok(self.registration.self_assignable_roles.iter().find(|role| !is_assignable(role)))
+        let mut listed = self.registration.self_assignable_roles.iter();
+        Ok(listed.find(|role| !is_assignable(&stored.catalogue, role)).cloned())
     }
+}
+
+/// Whether the role can be a stranger's: it exists, and does not permit everything.
+pub(crate) fn is_assignable(catalogue: &RoleCatalogue, role: &RoleName) -> bool {
+    catalogue.role(role).is_some_and(|defined| !defined.effective.permit_all())
 }

@@ -42,7 +42,7 @@ fn sec_114_each_unsafe_setting_alone_stops_a_production_start() {
             "an example as a key",
         ),
         ("DATABASE_URL", "memory:", "data that does not survive"),
-        ("MAESTRO_AUTH__KEYS__PUBLISH_AHEAD", "5m", "keys that sign before every verifier has them"),
+        ("MAESTRO_AUTH__KEYS__PUBLISH_AHEAD", "599s", "keys that sign before every verifier has them"),
         ("MAESTRO_AUTH__MAIL__URL", "log:", "mail to the log"),
         ("MAESTRO_AUTH__HASHING__MEMORY_KIB", "1024", "cheap hashes"),
         ("MAESTRO_AUTH__HASHING__BCRYPT_COST", "4", "cheap hashes of the other kind"),

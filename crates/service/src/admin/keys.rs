@@ -43,6 +43,7 @@ impl AuthService {
     /// Makes a signing key that is published now and signs later, so that no verifier refuses a token (SEC-56); or one that signs
     /// `at_once`.
     pub async fn rotate_key(&self, by: &Caller, at_once: bool) -> Result<PublicKey, AdminError> {
+        let (by, _) = self.as_of_now(by).await?;
         let now = self.clock.now();
         let effects = |key: &PublicKey| {
             let event = Event::new(Action::KeyRotated, by.actor(), by.origin()).about(Subject::Key(key.kid));
@@ -54,6 +55,7 @@ impl AuthService {
     /// Revokes a signing key in an emergency: every token that it signed is refused from now on, everywhere (SEC-57). When it was
     /// the one that signs, another signs at once.
     pub async fn revoke_key(&self, by: &Caller, key: KeyId) -> Result<(), AdminError> {
+        let (by, _) = self.as_of_now(by).await?;
         let now = self.clock.now();
         let when = self.tokens.key_revocation_time(now);
         let event = Event::new(Action::KeyRevoked, by.actor(), by.origin()).about(Subject::Key(key));

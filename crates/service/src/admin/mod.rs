@@ -10,7 +10,8 @@ mod services;
 mod users;
 
 use maestro_auth_domain::{
-    Action, CatalogueError, Outcome, PermissionName, Permissions, RoleCatalogue, RoleName, Timestamp,
+    Action, CatalogueError, ClientId, Outcome, PermissionName, Permissions, RoleCatalogue, RoleName,
+    Timestamp,
 };
 use maestro_auth_ports::{HashError, StoreError};
 use thiserror::Error;
@@ -18,13 +19,16 @@ use thiserror::Error;
 pub use self::keys::KeyState;
 pub use self::users::{NewAccount, UserView};
 use crate::audit::Event;
-use crate::{AuthService, Caller};
+use crate::{AuthService, AuthenticateError, AuthorizeError, Caller};
 
 /// Why an order was not carried out.
 #[derive(Debug, Error)]
 pub enum AdminError {
     #[error("the permission {0} is missing")]
     PermissionMissing(PermissionName),
+    /// The caller may not act any more, or not in this way.
+    #[error(transparent)]
+    Caller(AuthorizeError),
     #[error("there is no role {0}")]
     UnknownRole(RoleName),
     #[error("that are more roles than one account may have")]
@@ -41,6 +45,12 @@ pub enum AdminError {
     LastAdmin,
     #[error("the role still belongs to an account")]
     RoleHeld,
+    #[error("the service {0} still has the permission")]
+    PermissionHeld(ClientId),
+    #[error(
+        "the settings let strangers ask for the role {0}, which must hence exist and not permit everything"
+    )]
+    RoleAssignable(RoleName),
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
     /// Others keep changing the same thing.
@@ -50,6 +60,16 @@ pub enum AdminError {
     Hash(#[from] HashError),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<AuthorizeError> for AdminError {
+    fn from(error: AuthorizeError) -> Self {
+        match error {
+            AuthorizeError::PermissionMissing(name) => Self::PermissionMissing(name),
+            AuthorizeError::Authenticate(AuthenticateError::Store(error)) => Self::Store(error),
+            error => Self::Caller(error),
+        }
+    }
 }
 
 /// How often an order is tried again when somebody else has changed what it rests on.

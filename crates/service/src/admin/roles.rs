@@ -1,11 +1,12 @@
 use maestro_auth_domain::{
-    Action, CatalogueError, Description, Permission, PermissionName, Permissions, RevocationTime, Revoked,
-    Role, RoleCatalogue, RoleDefinition, RoleName, Subject,
+    Action, CatalogueError, ClientId, Description, Permission, PermissionName, RevocationTime, Revoked, Role,
+    RoleCatalogue, RoleDefinition, RoleName, Subject,
 };
-use maestro_auth_ports::{CatalogueChange, CatalogueOutcome, StoredCatalogue};
+use maestro_auth_ports::{CatalogueChange, CatalogueOutcome, StoreResult, StoredCatalogue};
 
 use super::{AdminError, MAX_TRIES};
 use crate::audit::Event;
+use crate::register::is_assignable;
 use crate::{AuthService, Caller, TENANT};
 
 impl AuthService {
@@ -18,13 +19,11 @@ impl AuthService {
         let (before, after) = self
             .change_roles(by, CatalogueChange::PutRole(role.clone()), |before| {
                 let after = before.with_role(role.clone())?;
-                let touched = [before, &after].into_iter().filter_map(|catalogue| catalogue.role(&name));
-                let touched = touched.flat_map(|role| role.effective.iter()).cloned().collect();
                 let event = Event::new(Action::RolePut, by.actor(), by.origin())
                     .about(Subject::Role(name.clone()))
                     .with("permissions", words(role.permissions.iter().map(PermissionName::as_str)))
                     .with("inherits", words(role.inherits.iter().map(RoleName::as_str)));
-                Ok(Change { after, touched, event })
+                Ok(Change { after, event })
             })
             .await?;
         let is_new = before.role(&name).is_none();
@@ -36,10 +35,9 @@ impl AuthService {
     pub async fn delete_role(&self, by: &Caller, name: &RoleName) -> Result<(), AdminError> {
         self.change_roles(by, CatalogueChange::DeleteRole(name.clone()), |before| {
             let after = before.without_role(name)?;
-            let touched = before.role(name).map(|role| role.effective.clone()).unwrap_or_default();
             let event =
                 Event::new(Action::RoleDeleted, by.actor(), by.origin()).about(Subject::Role(name.clone()));
-            Ok(Change { after, touched, event })
+            Ok(Change { after, event })
         })
         .await
         .map(drop)
@@ -58,19 +56,22 @@ impl AuthService {
                 let after = before.with_permission(name.clone(), description.clone())?;
                 let event = Event::new(Action::PermissionPut, by.actor(), by.origin())
                     .about(Subject::Permission(name.clone()));
-                Ok(Change { after, touched: Permissions::default(), event })
+                Ok(Change { after, event })
             })
             .await?;
         let permission = after.permission(&name).cloned().ok_or(AdminError::NotFound)?;
         Ok((permission, before.permission(&name).is_none()))
     }
 
-    /// Deletes a permission that no role names.
+    /// Deletes a permission that no role names and no service has. A service that is given it in the same moment can't use it.
     pub async fn delete_permission(&self, by: &Caller, name: &PermissionName) -> Result<(), AdminError> {
+        if let Some(service) = self.service_with(name).await? {
+            return Err(AdminError::PermissionHeld(service));
+        }
         self.change_roles(by, CatalogueChange::DeletePermission(name.clone()), |before| {
             let event = Event::new(Action::PermissionDeleted, by.actor(), by.origin())
                 .about(Subject::Permission(name.clone()));
-            Ok(Change { after: before.without_permission(name)?, touched: Permissions::default(), event })
+            Ok(Change { after: before.without_permission(name)?, event })
         })
         .await
         .map(drop)
@@ -85,13 +86,14 @@ impl AuthService {
     ) -> Result<(RoleCatalogue, RoleCatalogue), AdminError> {
         let when = self.tokens.revocation_time(self.clock.now());
         for _ in 0..MAX_TRIES {
-            let stored = self.load_catalogue().await?;
+            let (by, stored) = self.as_of_now(by).await?;
             let StoredCatalogue { catalogue: before, revision } = &*stored;
             let planned = plan(before).map_err(|error| match error {
                 CatalogueError::Unknown => AdminError::NotFound,
                 error => AdminError::Catalogue(error),
             })?;
-            self.demand_all(by, &planned.touched, before, when.at)?;
+            self.demand_all(&by, &before.touched(&planned.after), before, when.at)?;
+            self.strangers_may_still_ask(before, &planned.after)?;
             let effects = self.effects(when.at, planned.event);
             let roles = &self.stores.roles;
             match roles.change_catalogue(TENANT, change.clone(), *revision, when, effects).await? {
@@ -106,6 +108,37 @@ impl AuthService {
         Err(AdminError::Overtaken)
     }
 
+    /// Refuses a change by which a role that strangers may ask for would go, or permit everything. The next start would be refused
+    /// for it.
+    fn strangers_may_still_ask(
+        &self,
+        before: &RoleCatalogue,
+        after: &RoleCatalogue,
+    ) -> Result<(), AdminError> {
+        let mut listed = self.registration.self_assignable_roles.iter();
+        match listed.find(|role| is_assignable(before, role) && !is_assignable(after, role)) {
+            Some(role) => Err(AdminError::RoleAssignable(role.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// A service that has the permission, if there is one.
+    async fn service_with(&self, permission: &PermissionName) -> StoreResult<Option<ClientId>> {
+        const PAGE: u32 = 200;
+
+        let mut after = None;
+        loop {
+            let page = self.stores.services.list_services(TENANT, after, PAGE).await?;
+            if let Some(holder) = page.iter().find(|service| service.permissions.contains(permission)) {
+                return Ok(Some(holder.id));
+            }
+            match page.last() {
+                Some(last) if page.len() == PAGE as usize => after = Some(last.id),
+                _ => return Ok(None),
+            }
+        }
+    }
+
     fn note_changed_roles(&self, when: RevocationTime) {
         self.note(Revoked::RoleDefinitions, when);
     }
@@ -114,8 +147,6 @@ impl AuthService {
 /// What a change comes to.
 struct Change<'a> {
     after: RoleCatalogue,
-    /// What the caller must hold.
-    touched: Permissions,
     event: Event<'a>,
 }
 

@@ -22,12 +22,12 @@ impl AuthService {
         let hash = self.secret_hash(id, &secret);
         let service = Service { id, tenant: TENANT, name, permissions, created_at: now };
         for _ in 0..MAX_TRIES {
-            let catalogue = self.load_catalogue().await?;
+            let (by, catalogue) = self.as_of_now(by).await?;
             let exists = |name: &&PermissionName| catalogue.catalogue.permission(name).is_some();
             if let Some(unknown) = service.permissions.iter().find(|name| !exists(name)) {
                 return Err(AdminError::UnknownPermission(unknown.clone()));
             }
-            self.demand_all(by, &service.permissions, &catalogue.catalogue, now)?;
+            self.demand_all(&by, &service.permissions, &catalogue.catalogue, now)?;
             let names = service.permissions.iter().map(PermissionName::as_str).collect::<Vec<_>>();
             let event = Event::new(Action::ServiceCreated, by.actor(), by.origin())
                 .about(Subject::Service(id))
@@ -57,6 +57,7 @@ impl AuthService {
 
     /// Deletes a service: its credentials open nothing from then on.
     pub async fn delete_service(&self, by: &Caller, id: ClientId) -> Result<(), AdminError> {
+        let (by, _) = self.as_of_now(by).await?;
         let event = Event::new(Action::ServiceDeleted, by.actor(), by.origin()).about(Subject::Service(id));
         let effects = self.effects(self.clock.now(), event);
         let was_there = self.stores.services.delete_service(TENANT, id, effects).await?;

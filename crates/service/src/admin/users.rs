@@ -73,11 +73,12 @@ impl AuthService {
     /// Makes an account without signing it in.
     pub async fn create_user(&self, by: &Caller, account: NewAccount) -> Result<UserView, AdminError> {
         let now = self.clock.now();
-        self.may_have_roles(by, &account.roles, &*self.load_catalogue().await?, now)?;
+        let (caller, catalogue) = self.as_of_now(by).await?;
+        self.may_have_roles(&caller, &account.roles, &catalogue, now)?;
         let user = self.new_user(account, now).await?;
         for _ in 0..MAX_TRIES {
-            let catalogue = self.load_catalogue().await?;
-            self.may_have_roles(by, &user.roles, &catalogue, now)?;
+            let (by, catalogue) = self.as_of_now(by).await?; // hashing has taken its time
+            self.may_have_roles(&by, &user.roles, &catalogue, now)?;
             let event = Event::new(Action::UserCreated, by.actor(), by.origin())
                 .about(Subject::User(user.id))
                 .with("roles", names(&user.roles));
@@ -101,16 +102,18 @@ impl AuthService {
     ) -> Result<UserView, AdminError> {
         let when = self.tokens.revocation_time(self.clock.now());
         for _ in 0..MAX_TRIES {
-            let catalogue = self.load_catalogue().await?;
-            let seen = self.touchable(by, user, &catalogue, when.at).await?;
+            let (by, catalogue) = self.as_of_now(by).await?;
+            let seen = self.touchable(&by, user, &catalogue, when.at).await?;
             if let Some(roles) = &change.roles {
-                self.may_have_roles(by, roles, &catalogue, when.at)?;
+                self.may_have_roles(&by, roles, &catalogue, when.at)?;
             }
-            let effects = self.effects(when.at, updated(by, &seen, &change));
+            let effects = self.effects(when.at, updated(&by, &seen, &change));
             let checked = Some(catalogue.revision);
+            let asked = self.clock.monotonic();
             match self.stores.users.update(&seen, change.clone(), checked, when, effects).await? {
                 UpdateOutcome::Done(user) => {
                     self.note_generation(&user, when);
+                    self.principals.remember_user(user.clone(), asked);
                     return Ok(UserView::of(user, &catalogue.catalogue));
                 }
                 UpdateOutcome::LastAdmin => return Err(AdminError::LastAdmin),
@@ -125,8 +128,8 @@ impl AuthService {
     pub async fn delete_user(&self, by: &Caller, user: UserId) -> Result<(), AdminError> {
         let when = self.tokens.revocation_time(self.clock.now());
         for _ in 0..MAX_TRIES {
-            let catalogue = self.load_catalogue().await?;
-            let seen = self.touchable(by, user, &catalogue, when.at).await?;
+            let (by, catalogue) = self.as_of_now(by).await?;
+            let seen = self.touchable(&by, user, &catalogue, when.at).await?;
             let event = Event::new(Action::UserDeleted, by.actor(), by.origin())
                 .about(Subject::User(user))
                 .with("email", seen.email.canonical());
@@ -146,7 +149,8 @@ impl AuthService {
     /// Ends every session of an account (SEC-64).
     pub async fn end_sessions_of(&self, by: &Caller, user: UserId) -> Result<(), AdminError> {
         let when = self.tokens.revocation_time(self.clock.now());
-        self.touchable(by, user, &*self.load_catalogue().await?, when.at).await?;
+        let (by, catalogue) = self.as_of_now(by).await?;
+        self.touchable(&by, user, &catalogue, when.at).await?;
         let event =
             Event::new(Action::LoggedOutEverywhere, by.actor(), by.origin()).about(Subject::User(user));
         let effects = self.effects(when.at, event);

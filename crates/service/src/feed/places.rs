@@ -63,8 +63,8 @@ mod tests {
 
     use super::*;
 
-    fn client(number: u128) -> Option<ClientId> {
-        Some(ClientId::from_uuid(Uuid::from_u128(number)))
+    fn take(places: &Arc<Places>, client: u128) -> Option<Place> {
+        Places::take(places, Some(ClientId::from_uuid(Uuid::from_u128(client))))
     }
 
     #[test]
@@ -72,17 +72,15 @@ mod tests {
         let places = Arc::new(Places::default());
         let mut held = Vec::new();
         for number in 0..(Places::MAX / Places::MAX_OF_CLIENT) as u128 {
-            held.extend(
-                (0..Places::MAX_OF_CLIENT).map(|_| Places::take(&places, client(number)).expect("a place")),
-            );
-            assert!(Places::take(&places, client(number)).is_none(), "client {number} has too many");
+            held.extend((0..Places::MAX_OF_CLIENT).map(|_| take(&places, number).expect("a place")));
+            assert!(take(&places, number).is_none(), "client {number} has too many");
         }
         assert_eq!(held.len(), Places::MAX);
-        assert!(Places::take(&places, client(999)).is_none(), "there are too many in all");
+        assert!(take(&places, 999).is_none(), "there are too many in all");
 
         held.pop();
-        let other = Places::take(&places, client(999)).expect("the place that was given back");
-        assert!(Places::take(&places, client(999)).is_none());
+        let other = take(&places, 999).expect("the place that was given back");
+        assert!(take(&places, 999).is_none());
         drop((held, other));
         let taken = places.lock();
         assert_eq!((taken.in_all, taken.by_client.len()), (0, 0), "nothing stays behind");

@@ -163,8 +163,8 @@ impl Revocations {
 
     /// The same, if this instance hears of them as it should.
     pub(crate) fn changes_of_roles_if_fresh(&self) -> Option<u64> {
-        let changes = self.changes_of_roles();
-        self.is_fresh().then_some(changes)
+        // In this order: what is learned in between makes the number another one.
+        self.is_fresh().then(|| self.changes_of_roles())
     }
 
     /// Whether the token is blacklisted; `None` when this instance does not know the blacklist well enough to say.
@@ -285,8 +285,9 @@ impl Revocations {
 
     /// Begins anew with an empty image. Whatever was noted before has been committed before, so it is read again.
     fn restart(&self, reader: &mut Reader) {
-        self.restarts.fetch_add(1, Ordering::SeqCst);
+        // In this order, so that nobody takes what is left for fresh: see `covers`.
         self.complete_as_of.store(0, Ordering::SeqCst);
+        self.restarts.fetch_add(1, Ordering::SeqCst);
         self.changes_of_roles.fetch_add(1, Ordering::SeqCst);
         self.image.clear();
         self.news.send_replace(()); // those who wait hear that their place in the log is none any more

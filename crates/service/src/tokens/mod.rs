@@ -89,7 +89,9 @@ impl Tokens {
     pub(crate) fn revocation_time(&self, now: Timestamp) -> RevocationTime {
         const LATE_STEPS: Duration = Duration::from_mins(1);
 
-        RevocationTime { at: now, until: now + self.policy.access_ttl + self.policy.leeway + LATE_STEPS }
+        // Not the present lifetime: tokens that were issued under a former setting are still about.
+        let longest = self.policy.access_ttl.max(TokenPolicy::LONGEST_ACCESS_TTL);
+        RevocationTime { at: now, until: now + longest + self.policy.leeway + LATE_STEPS }
     }
 
     /// Until when the revocation of a key must be remembered: until every token of it, refresh tokens too, is refused for its age.

@@ -1,5 +1,5 @@
 use maestro_auth_domain::RoleName;
-use maestro_auth_service::{Caller, RegisterError, RegistrationMode, Revocations, SignedIn};
+use maestro_auth_service::{AdminError, Caller, RegisterError, RegistrationMode, Revocations, SignedIn};
 
 use crate::support::{TestAuth, permissions, policies, role, role_name};
 
@@ -58,7 +58,8 @@ async fn sec_83_a_role_that_permits_everything_is_nobodys_to_take_whatever_the_s
     assert!(matches!(t.register(form).await, Err(RegisterError::RoleNotAssignable)));
 
     assert!(matches!(register_as_guest(&t, "eve@example.org").await, Err(RegisterError::UnknownRole)));
-    let operator = Caller::operator();
+    // Of an instance with other settings, which has no objection.
+    let (elsewhere, operator) = (t.another_instance().await, Caller::operator());
     for (number, (guest, is_given)) in [
         (role("guest", &["data:view"], &[]), true),
         (role("guest", &["system:admin"], &[]), false),
@@ -68,7 +69,7 @@ async fn sec_83_a_role_that_permits_everything_is_nobodys_to_take_whatever_the_s
     .into_iter()
     .enumerate()
     {
-        t.auth.put_role(&operator, guest.clone()).await.unwrap();
+        elsewhere.auth.put_role(&operator, guest.clone()).await.unwrap();
         t.catch_up().await;
         let registered = register_as_guest(&t, &format!("eve{number}@example.org")).await;
         match registered {
@@ -77,6 +78,26 @@ async fn sec_83_a_role_that_permits_everything_is_nobodys_to_take_whatever_the_s
             Err(other) => panic!("{other}"),
         }
     }
+}
+
+#[tokio::test]
+async fn sec_83_a_role_that_strangers_may_ask_for_stays_harmless() {
+    let mut settings = policies(RegistrationMode::Open);
+    settings.registration.self_assignable_roles = vec![role_name("guest")];
+    let (t, operator) = (TestAuth::with(settings).await, Caller::operator());
+    t.auth.put_role(&operator, role("base", &["data:view"], &[])).await.unwrap();
+    t.auth.put_role(&operator, role("guest", &[], &["base"])).await.unwrap();
+    for refused in [
+        t.auth.put_role(&operator, role("guest", &["system:admin"], &[])).await.err(),
+        t.auth.put_role(&operator, role("base", &[], &["admin"])).await.err(),
+        t.auth.delete_role(&operator, &role_name("guest")).await.err(),
+    ] {
+        assert!(matches!(refused, Some(AdminError::RoleAssignable(_))), "{refused:?}");
+    }
+    assert_eq!(t.auth.first_unassignable_role().await.unwrap(), None);
+    // Who leaves the role out asks for `viewer`, which these settings do not let strangers ask for.
+    let plain = t.register(t.register_form("ada@example.org")).await;
+    assert!(matches!(plain, Err(RegisterError::RoleNotAssignable)));
 }
 
 /// A role becomes powerful on one instance while the other lets people register by what it has in memory.

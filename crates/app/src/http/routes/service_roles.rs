@@ -42,7 +42,7 @@ impl EffectiveRoleBody {
     responses((status = 200, description = "All roles.", body = EffectiveRolesBody)),
 )]
 pub(in crate::http) async fn roles(state: Data<HttpState>) -> Result<HttpResponse, ApiError> {
-    let stored = in_time(state.auth.catalogue()).await?;
+    let stored = in_time(state.auth.load_catalogue()).await?;
     let items = stored.catalogue.roles().map(EffectiveRoleBody::of).collect();
     Ok(HttpResponse::Ok().json(EffectiveRolesBody { items }))
 }

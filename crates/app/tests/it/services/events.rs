@@ -18,20 +18,20 @@ crate::endpoints::on_every_storage!(
 const EMAIL: &str = "ada@example.com";
 
 /// An open stream.
-struct Stream {
+pub(super) struct Stream {
     response: Response,
     /// What has come and is not a whole message yet.
     rest: String,
 }
 
 /// One event.
-struct Event {
+pub(super) struct Event {
     id: String,
-    page: Value,
+    pub(super) page: Value,
 }
 
 impl Stream {
-    async fn open(server: &Server, by: &Client, last_event_id: Option<&str>) -> Self {
+    pub(super) async fn open(server: &Server, by: &Client, last_event_id: Option<&str>) -> Self {
         let request = server.http.get(format!("{}{FEED}", server.base));
         let request = request.basic_auth(&by.id, Some(&by.secret)).header("accept", "text/event-stream");
         let request = match last_event_id {
@@ -49,8 +49,8 @@ impl Stream {
     async fn message(&mut self) -> Option<String> {
         loop {
             if let Some((message, rest)) = self.rest.split_once("\n\n") {
-                let message = message.to_owned();
-                self.rest = rest.to_owned();
+                let (message, rest) = (message.to_owned(), rest.to_owned());
+                self.rest = rest;
                 return Some(message);
             }
             let chunk = self.response.chunk().await.ok()??;
@@ -59,7 +59,7 @@ impl Stream {
     }
 
     /// The next event, past any comment.
-    async fn event(&mut self) -> Event {
+    pub(super) async fn event(&mut self) -> Event {
         loop {
             let message =
                 timeout(Duration::from_secs(20), self.message()).await.expect("soon").expect("more");

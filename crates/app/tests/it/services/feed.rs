@@ -7,6 +7,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Executor};
 
+use super::events::Stream;
 use super::{FEED, REVOKE, a_service, cursor_of, entries_of, get_by, page};
 use crate::support::bounds::ELSEWHERE;
 use crate::support::{
@@ -169,6 +170,12 @@ async fn a_long_log_comes_in_pages(storage: Storage) {
     }
     assert_eq!(sizes, [1_000, 1_000, 345]);
     assert_eq!(ids.len(), before);
+
+    let mut stream = Stream::open(&server, &by, None).await;
+    for (size, is_complete) in [(1_000, false), (1_000, false), (345, true)] {
+        let told = stream.event().await.page;
+        assert_eq!((entries_of(&told).len(), &told["complete"]), (size, &is_complete.into()));
+    }
 }
 
 /// Blacklists so many sessions that never were.

@@ -25,6 +25,31 @@ async fn a_cursor_of_another_storage_has_expired(first: Storage, second: Storage
     assert_eq!(entries_of(&page(&after, &again, None, 0).await).len(), 4, "from the beginning");
 }
 
+/// Whether a cursor is good for the next server over the same storage.
+async fn cursor_after_a_restart(storage: &Storage) -> Answer {
+    let server = Server::start(storage, &[]);
+    let (by, _) = a_service(&server).await;
+    let ada = registered(&server, "ada@example.com").await;
+    let start = page(&server, &by, None, 0).await;
+    Answer::to_logout(&server, &ada.access).await.ok(200);
+    server.kill();
+    let server = Server::start(storage, &[]);
+    get_by(&server, &by, &format!("{FEED}?cursor={}", cursor_of(&start))).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_outlives_the_server_on_postgres() {
+    let Some(storage) = Storage::postgres().await else { return };
+    let told = cursor_after_a_restart(&storage).await.ok(200).body;
+    assert_eq!(entries_of(&told).len(), 1, "{told}");
+}
+
+/// Nobody can tell what was done to the file in between.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_ends_with_the_server_on_sqlite() {
+    cursor_after_a_restart(&Storage::sqlite()).await.is(410, "cursor_expired");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn in_memory() {
     a_cursor_of_another_storage_has_expired(Storage::memory(), Storage::memory()).await;

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use maestro_auth_domain::{Action, Actor, Origin, Password, RoleName, Subject, UserChange, UserFilter};
+use maestro_auth_domain::{Action, Actor, Origin, Password, RoleName, Subject, User, UserChange, UserFilter};
 use maestro_auth_service::{AdminError, Caller, FirstAdmin, RefreshError, Revocations, SignedIn};
 
 use super::{limited_managers, missing, told};
@@ -35,7 +35,10 @@ async fn an_operator_makes_accounts_of_any_role_that_exists() {
     assert!(t.auth.find_account(&email("ida@example.org")).await.is_err());
     let told = told(&t, Action::UserCreated).await;
     assert_eq!(told.len(), 1, "what was refused leaves no entry");
-    assert_eq!((told[0].actor, told[0].subject.clone()), (Actor::Operator, Some(Subject::User(made.user.id))));
+    assert_eq!(
+        (told[0].actor, told[0].subject.clone()),
+        (Actor::Operator, Some(Subject::User(made.user.id)))
+    );
 }
 
 #[tokio::test]
@@ -161,19 +164,53 @@ async fn sec_89_two_admins_who_demote_each_other_leave_one() {
     let [ada, ida] = ["ada", "ida"].map(|name| format!("{name}@example.org"));
     let (ada, ida) = (here.signed_in_as(&ada, &["admin"]).await, here.signed_in_as(&ida, &["admin"]).await);
     for _ in 0..100 {
-        let demote = |t: &TestAuth, by: &SignedIn, whom: &SignedIn| {
-            let (auth, by, whom) = (Arc::clone(&t.auth), Arc::new(by.user.clone()), whom.user.id);
-            let by = Caller::user(by, Origin::default());
+        let (by_ada, by_ida) = (caller(&here, &ada.user).await, caller(&there, &ida.user).await);
+        let demote = |t: &TestAuth, by: Caller, whom: &SignedIn| {
+            let (auth, whom) = (Arc::clone(&t.auth), whom.user.id);
             tokio::spawn(async move { auth.update_user(&by, whom, with_roles(&["viewer"])).await })
         };
-        let (first, second) = tokio::join!(demote(&here, &ada, &ida), demote(&there, &ida, &ada));
+        let (first, second) = tokio::join!(demote(&here, by_ada, &ida), demote(&there, by_ida, &ada));
         let mut answers = [first.unwrap(), second.unwrap()];
         answers.sort_by_key(Result::is_err);
-        assert!(matches!(answers, [Ok(_), Err(AdminError::LastAdmin)]), "{answers:?}");
+        // The loser is the last admin, or was demoted before it was looked at.
+        assert!(
+            matches!(answers, [Ok(_), Err(AdminError::LastAdmin | AdminError::Caller(_))]),
+            "{answers:?}"
+        );
         for admin in [&ada, &ida] {
             here.set_roles(admin.user.id, &["admin"]).await.unwrap();
         }
     }
+}
+
+/// Somebody who signs in for it.
+async fn caller(t: &TestAuth, user: &User) -> Caller {
+    let signed_in = t.login(user.email.as_str(), PASSWORD).await.unwrap();
+    t.auth.admit_user(&signed_in.access_token, None, Origin::default()).await.unwrap()
+}
+
+#[tokio::test]
+async fn sec_91_who_was_dismissed_meanwhile_changes_nothing_any_more() {
+    let (here, there) = TestAuth::two_instances().await;
+    let admin = here.signed_in_as("ada@example.org", &["admin"]).await;
+    let friend = here.signed_in("friend@example.org").await.user.id;
+    // Admitted while it was an admin; the rest of its request takes its time.
+    let by = caller(&there, &admin.user).await;
+    here.signed_in_as("root@example.org", &["admin"]).await;
+    here.set_active(admin.user.id, false).await.unwrap();
+
+    let refused = there.auth.update_user(&by, friend, with_roles(&["admin"])).await;
+    assert!(matches!(refused, Err(AdminError::Caller(_))), "{refused:?}");
+    for refused in [
+        there.auth.delete_user(&by, friend).await.err(),
+        there.auth.end_sessions_of(&by, friend).await.err(),
+        there.auth.delete_role(&by, &RoleName::viewer()).await.err(),
+        there.auth.rotate_key(&by, false).await.err(),
+    ] {
+        assert!(matches!(refused, Some(AdminError::Caller(_))), "{refused:?}");
+    }
+    let user = here.auth.find_user(&Caller::operator(), friend).await.unwrap().user;
+    assert_eq!(user.roles, roles(&["viewer"]));
 }
 
 #[tokio::test]

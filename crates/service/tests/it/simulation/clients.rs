@@ -106,7 +106,7 @@ impl<'w> Client<'w> {
     pub(super) async fn look_after(self, done_at: &Instance, is_like_this: impl Fn(&Minted) -> bool) {
         for _ in 0..4 {
             self.world.clock.advance(Duration::from_millis(300));
-            stand_back(20).await;
+            stand_back(10).await;
         }
         let token = self.world.oracle().minted.iter().rfind(|token| is_like_this(token)).cloned();
         let Some(token) = token else { return };

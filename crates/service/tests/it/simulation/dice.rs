@@ -43,9 +43,13 @@ impl Dice {
         }
     }
 
-    /// How long the next pause is: mostly short, by the pace of the schedule, and now and then over one of the bounds that
-    /// the service goes by.
+    /// How long the next pause is: short, by the pace of the schedule.
     pub(super) fn pause(&self, pace: Duration) -> Duration {
+        Duration::from_micros(self.below(2 * u64::try_from(pace.as_micros()).unwrap()))
+    }
+
+    /// The same, but now and then over one of the bounds that the service goes by.
+    pub(super) fn pause_or_leap(&self, pace: Duration) -> Duration {
         const LEAPS: [Duration; 9] = [
             Duration::from_millis(300),
             Duration::from_millis(890),
@@ -60,6 +64,6 @@ impl Dice {
         if self.below(250) == 0 {
             return self.pick(&LEAPS);
         }
-        Duration::from_micros(self.below(2 * u64::try_from(pace.as_micros()).unwrap()))
+        self.pause(pace)
     }
 }

@@ -6,7 +6,7 @@ use maestro_auth_domain::{
 use maestro_auth_service::{AdminError, AuthorizeError, Caller};
 
 use super::clients::{Client, Instance};
-use super::oracle::{DEFINABLE, Ends, Fate, Order, ROLES, TRACKED, fate};
+use super::oracle::{DEFINABLE, Ends, Fate, Order, Orderer, ROLES, TRACKED, fate};
 use crate::support::{role, role_name, roles};
 
 impl Client<'_> {
@@ -32,12 +32,13 @@ impl Client<'_> {
     }
 
     async fn update(self, change: UserChange) {
-        let Some(by) = self.some_caller().await else { return };
+        let Some(by) = self.some_orderer().await else { return };
+        self.world.linger().await;
         let (at, user) = (self.some_instance(), self.some_user());
         let mut call = self.call(at);
         let update = self.world.oracle().begin_update(&call, user, &change);
-        let request = at.auth.update_user(&by, user, change.clone());
-        let what = || format!("{} makes {user} {change:?}", by.actor().to_text());
+        let request = at.auth.update_user(&by.caller, user, change.clone());
+        let what = || format!("{} makes {user} {change:?}", by.label());
         let answer = self.ask(&mut call, what, request).await;
         let order = Order { touches: Some(user), grants: change.roles.as_ref(), ..Order::of(&by) };
         let (mut oracle, now) = (self.world.oracle(), self.world.moment());
@@ -59,7 +60,7 @@ impl Client<'_> {
         };
         let request = at.auth.set_password(user, password);
         let answer = self.ask(&mut call, || format!("set the password of {user} to {text}"), request).await;
-        let operator = Caller::operator();
+        let operator = Orderer::operator();
         let order = Order { touches: Some(user), ..Order::of(&operator) };
         let fate = fate(answer.as_ref());
         self.settle(cause, fate);
@@ -69,7 +70,8 @@ impl Client<'_> {
     }
 
     async fn delete_user(self) {
-        let Some(by) = self.some_caller().await else { return };
+        let Some(by) = self.some_orderer().await else { return };
+        self.world.linger().await;
         let (at, user) = (self.some_instance(), self.some_user());
         let mut call = self.call(at);
         let (cause, write) = {
@@ -77,8 +79,8 @@ impl Client<'_> {
             let cause = oracle.begin_cause(&call, Ends::User(user));
             (cause, oracle.account(user).exists.begin(false, &call))
         };
-        let request = at.auth.delete_user(&by, user);
-        let what = || format!("{} deletes {user}", by.actor().to_text());
+        let request = at.auth.delete_user(&by.caller, user);
+        let what = || format!("{} deletes {user}", by.label());
         let answer = self.ask(&mut call, what, request).await;
         let order = Order { touches: Some(user), ..Order::of(&by) };
         let fate = fate(answer.as_ref());
@@ -94,7 +96,8 @@ impl Client<'_> {
     }
 
     async fn end_sessions(self) {
-        let Some(by) = self.some_caller().await else { return };
+        let Some(by) = self.some_orderer().await else { return };
+        self.world.linger().await;
         let (at, user) = (self.some_instance(), self.some_user());
         let mut call = self.call(at);
         let cause = {
@@ -102,8 +105,8 @@ impl Client<'_> {
             let ends = Ends::Sessions { user, up_to: oracle.newest(user) };
             oracle.begin_cause(&call, ends)
         };
-        let request = at.auth.end_sessions_of(&by, user);
-        let what = || format!("{} ends the sessions of {user}", by.actor().to_text());
+        let request = at.auth.end_sessions_of(&by.caller, user);
+        let what = || format!("{} ends the sessions of {user}", by.label());
         let answer = self.ask(&mut call, what, request).await;
         let order = Order { touches: Some(user), ..Order::of(&by) };
         self.settle(cause, fate(answer.as_ref()));
@@ -111,13 +114,14 @@ impl Client<'_> {
     }
 
     async fn put_role(self) {
-        let Some(by) = self.some_caller().await else { return };
+        let Some(by) = self.some_orderer().await else { return };
+        self.world.linger().await;
         let (at, definition) = (self.some_instance(), self.some_definition());
         let name = &definition.name;
         let mut call = self.call(at);
         let write = self.world.oracle().definitions.begin(name, Some(definition.clone()), &call);
-        let request = at.auth.put_role(&by, definition.clone());
-        let what = || format!("{} defines {definition:?}", by.actor().to_text());
+        let request = at.auth.put_role(&by.caller, definition.clone());
+        let what = || format!("{} defines {definition:?}", by.label());
         let answer = self.ask(&mut call, what, request).await;
         let order = Order { redefines: Some(name), as_this: Some(&definition), ..Order::of(&by) };
         {
@@ -132,12 +136,13 @@ impl Client<'_> {
     }
 
     async fn delete_role(self) {
-        let Some(by) = self.some_caller().await else { return };
+        let Some(by) = self.some_orderer().await else { return };
+        self.world.linger().await;
         let (at, name) = (self.some_instance(), role_name(self.world.dice.pick(&["helper", "lead"])));
         let mut call = self.call(at);
         let write = self.world.oracle().definitions.begin(&name, None, &call);
-        let request = at.auth.delete_role(&by, &name);
-        let what = || format!("{} deletes the role {name}", by.actor().to_text());
+        let request = at.auth.delete_role(&by.caller, &name);
+        let what = || format!("{} deletes the role {name}", by.label());
         let answer = self.ask(&mut call, what, request).await;
         let order = Order { redefines: Some(&name), ..Order::of(&by) };
         let (mut oracle, now) = (self.world.oracle(), self.world.moment());
@@ -214,19 +219,18 @@ impl Client<'_> {
     }
 
     /// An operator, or a user who presents a token; `None` when that is refused.
-    async fn some_caller(self) -> Option<Caller> {
+    async fn some_orderer(self) -> Option<Orderer> {
         if self.world.dice.chance(60) {
-            return Some(Caller::operator());
+            return Some(Orderer::operator());
         }
         let (token, at) = (self.some_token()?, self.some_instance());
         let mut call = self.call(at);
         let request = at.auth.admit_user(&token.access, None, Origin::default());
-        let what = || format!("admit {}", token.label());
-        match self.ask(&mut call, what, request).await? {
+        match self.ask(&mut call, || format!("admit {}", token.label()), request).await? {
             Ok(caller) => {
                 let answer = Ok(caller.as_user().cloned().unwrap());
                 self.world.expect(self.world.oracle().judge_authenticate(&call, &token, &answer));
-                Some(caller)
+                Some(Orderer { caller, token: Some(token) })
             }
             Err(AuthorizeError::Authenticate(refused)) => {
                 self.world.expect(self.world.oracle().judge_refusal(&call, &token, &refused));

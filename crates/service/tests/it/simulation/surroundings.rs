@@ -13,7 +13,11 @@ pub(super) async fn follow(world: &World, instance: &Instance) {
         let read = with_patience(instance.auth.revocations().catch_up(), patience).await;
         world.note(|| format!("the log is read on {}: {:?}", instance.number, read.map(|read| read.is_ok())));
         instance.signer.replace_dropped().await;
-        let pause = if world.dice.chance(5) { 200 } else { 6 };
+        let pause = match world.is_quiet {
+            true => 2,
+            false if world.dice.chance(5) => 200,
+            false => 6,
+        };
         stand_back(1 + world.dice.below(pause)).await;
     }
 }
@@ -28,10 +32,13 @@ pub(super) async fn keep_up(world: &World, instances: &[Instance; 2]) {
     }
 }
 
-/// Turns the storage of an instance off and on again, or its feed alone.
+/// Turns the storage of an instance off and on again, or its feed alone; never in a quiet world.
 pub(super) async fn change_weather(world: &World) {
     loop {
-        stand_back(world.dice.below(40)).await;
+        stand_back(1 + world.dice.below(40)).await;
+        if world.is_quiet {
+            continue;
+        }
         let weather = &world.weather[world.dice.index(2)];
         let switch = if world.dice.chance(50) { &weather.storage_is_off } else { &weather.feed_is_off };
         switch.store(true, Ordering::SeqCst);

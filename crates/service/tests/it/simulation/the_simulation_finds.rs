@@ -108,18 +108,5 @@ fn a_refresh_token_of_a_revoked_key() {
 /// Asserts that one of the first schedules, which keep every promise without the defect, objects to it in these words.
 fn assert_found(defect: Mutation, objection: &str) {
     let is_found = |seed| run(seed, Some(defect), false).objection.is_some_and(|it| it.contains(objection));
-    assert!((0..1_000).any(is_found), "nobody notices {defect:?}");
-}
-
-#[test]
-fn zz_explore() {
-    for m in [Mutation::CatalogueWithoutEntry, Mutation::OldPasswordOpens, Mutation::DeletionWithoutEntry, Mutation::RevokedKeyRefreshes, Mutation::KeyWithoutEntry] {
-    let mut found = std::collections::BTreeMap::<String, u64>::new();
-    for seed in 0..1000 {
-        if let Some(it) = run(seed, Some(m), false).objection {
-            *found.entry(it[..it.len().min(44)].to_owned()).or_default() += 1;
-        }
-    }
-    println!("{m:?} {found:#?}");
-    }
+    assert!((0..2_000).any(is_found), "nobody notices {defect:?}");
 }

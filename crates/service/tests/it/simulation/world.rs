@@ -17,6 +17,8 @@ pub(super) struct World {
     pub(super) clock: Arc<ManualClock>,
     pub(super) entropy: Arc<SeededEntropy>,
     pub(super) weather: [Weather; 2],
+    /// Whether nothing fails and no time is leapt over, so that who follows the feed never loses it.
+    pub(super) is_quiet: bool,
     /// How many of a hundred requests are orders of administrators.
     pub(super) orders: u64,
     /// What is wrong in this world on purpose.
@@ -52,6 +54,7 @@ impl World {
     pub(super) fn new(seed: u64, mutation: Option<Mutation>, is_traced: bool) -> Self {
         let dice = Dice::new(seed);
         Self {
+            is_quiet: dice.chance(25),
             orders: dice.pick(&[4, 15, 35]),
             dice,
             clock: Arc::new(ManualClock::new(Timestamp::from_unix_seconds(1_800_000_000))),

@@ -23,6 +23,7 @@ fn refusal(error: AdminError, noun: &'static str, sent: &[Sent<'_>]) -> ApiError
         AdminError::PermissionMissing(name) => {
             ApiError::forbidden(format!("The permission {name} is missing."))
         }
+        AdminError::Caller(error) => error.into(),
         AdminError::UnknownRole(role) => unknown_role(sent, "roles", role.as_str()),
         AdminError::TooManyRoles => refuse_field(
             "/roles".to_owned(),
@@ -35,6 +36,13 @@ fn refusal(error: AdminError, noun: &'static str, sent: &[Sent<'_>]) -> ApiError
         AdminError::NameTaken => conflict("Another service has this name."),
         AdminError::LastAdmin => ApiError::new(ErrorCode::LastAdmin),
         AdminError::RoleHeld => conflict("The role still belongs to an account."),
+        AdminError::PermissionHeld(service) => {
+            ApiError::with_detail(ErrorCode::Conflict, format!("The service {service} still has it."))
+        }
+        AdminError::RoleAssignable(role) => ApiError::with_detail(
+            ErrorCode::Conflict,
+            format!("Strangers may ask for the role {role}, which must hence exist and not permit everything."),
+        ),
         AdminError::Catalogue(error) => refusal_of_catalogue(error, noun, sent),
         AdminError::Overtaken => conflict("Others keep changing the same thing; try again."),
         AdminError::Hash(error) => error.into(),

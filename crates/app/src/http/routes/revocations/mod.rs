@@ -43,8 +43,8 @@ const LIST: &str = "revocations";
 /// data and the page's cursor as its id, by which `Last-Event-ID` goes on. A comment each 15 seconds says that everything which had
 /// been revoked by then has been told.
 ///
-/// A cursor stays good over restarts, and at every instance over the same storage. After a 410 the service starts over without
-/// one, and keeps what it knew until the new pages are complete.
+/// A cursor is good at every instance over the same storage. Where that is SQLite or memory, a restart of the server ends it. After a
+/// 410 the service starts over without one, and keeps what it knew until the new pages are complete.
 #[utoipa::path(
     get,
     path = "/api/v1/auth/revocations",

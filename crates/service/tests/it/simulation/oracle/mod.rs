@@ -17,7 +17,7 @@ use maestro_auth_service::SignedIn;
 
 pub(super) use self::accounts::Account;
 pub(super) use self::causes::Ends;
-pub(super) use self::orders::{Order, fate};
+pub(super) use self::orders::{Order, Orderer, fate};
 use self::causes::{Cause, Origin};
 use self::history::View;
 use self::roles::Definitions;

@@ -1,19 +1,27 @@
 //! The rules by which what administrators order is judged (SEC-88, SEC-89).
 
+use std::sync::Arc;
+
 use maestro_auth_domain::{
     CatalogueError, Generation, KeyId, PermissionName, RoleDefinition, RoleName, Roles, UserChange, UserId,
 };
-use maestro_auth_service::{AdminError, Caller, UserView};
+use maestro_auth_service::{AdminError, AuthorizeError, Caller, UserView};
 
 use super::causes::Ends;
 use super::history::{View, WriteId};
-use super::{Call, CauseId, Fate, Oracle, TRACKED, Verdict, ensure};
+use super::{Call, CauseId, Fate, Minted, Oracle, TRACKED, Verdict, ensure};
 use crate::simulation::world::Moment;
 use crate::support::permission;
 
+/// Who orders something: a user by a token, or an operator.
+pub(in super::super) struct Orderer {
+    pub(in super::super) caller: Caller,
+    pub(in super::super) token: Option<Arc<Minted>>,
+}
+
 /// What somebody orders, as far as it takes permissions.
 pub(in super::super) struct Order<'o> {
-    pub(in super::super) by: &'o Caller,
+    pub(in super::super) by: &'o Orderer,
     pub(in super::super) touches: Option<UserId>,
     pub(in super::super) grants: Option<&'o Roles>,
     pub(in super::super) redefines: Option<&'o RoleName>,
@@ -28,13 +36,24 @@ pub(in super::super) struct Update {
     active: Option<WriteId>,
 }
 
+impl Orderer {
+    pub(in super::super) fn operator() -> Self {
+        Self { caller: Caller::operator(), token: None }
+    }
+
+    /// A short name for a trace.
+    pub(in super::super) fn label(&self) -> String {
+        self.token.as_ref().map_or_else(|| "an operator".to_owned(), |token| token.label())
+    }
+}
+
 impl<'o> Order<'o> {
-    pub(in super::super) const fn of(by: &'o Caller) -> Self {
+    pub(in super::super) const fn of(by: &'o Orderer) -> Self {
         Self { by, touches: None, grants: None, redefines: None, as_this: None }
     }
 
     fn roles_of_caller(&self) -> Option<&Roles> {
-        self.by.as_user().map(|user| &user.roles)
+        self.by.token.as_ref().map(|token| &token.roles)
     }
 
     /// What the role that is defined permits by that of which it inherits.
@@ -60,8 +79,22 @@ impl Oracle {
         answer: Option<&Result<T, AdminError>>,
     ) -> Verdict {
         match answer {
-            Some(Ok(_)) => self.judge_permitted(call.in_store(), order),
+            Some(Ok(_)) => {
+                self.judge_dismissal(call, order)?;
+                self.judge_permitted(call.in_store(), order)
+            }
             Some(Err(refused)) => self.judge_refused(call, order, refused),
+            None => Ok(()),
+        }
+    }
+
+    /// Whoever was obeyed had not been dismissed before: who changes something must still be who may, on every instance (SEC-91).
+    fn judge_dismissal(&self, call: &Call, order: &Order<'_>) -> Verdict {
+        let Some(token) = &order.by.token else { return Ok(()) };
+        let origin = self.origin(token);
+        let mut causes = self.causes.iter();
+        match causes.find(|cause| cause.was_acknowledged_before(call.began) && cause.surely_ends(&origin)) {
+            Some(cause) => Err(format!("a token is obeyed whose end was acknowledged: {cause:?}")),
             None => Ok(()),
         }
     }
@@ -78,6 +111,9 @@ impl Oracle {
             let is_covered = touched.is_some_and(|touched| touched.roles.may_show(view, covers));
             ensure(is_covered, "somebody touches a user who holds more")?;
         }
+        if order.redefines.is_some_and(|role| self.definitions.may_be(role, order.as_this, view)) {
+            return Ok(()); // it may have changed nothing
+        }
         let before = order.redefines.cloned().map(Roles::single);
         ensure(before.is_none_or(|role| covers(&role)), "somebody redefines a role beyond their own")?;
         let Some(defined) = order.as_this else { return Ok(()) };
@@ -91,6 +127,10 @@ impl Oracle {
         let view = call.in_store();
         match refused {
             AdminError::PermissionMissing(missing) => self.judge_denied(view, order, missing),
+            AdminError::Caller(AuthorizeError::Authenticate(refused)) => match &order.by.token {
+                Some(token) => self.judge_refusal(call, token, refused),
+                None => Err("an operator is refused".to_owned()),
+            },
             AdminError::UnknownRole(role) => {
                 ensure(self.definitions.may_lack(role, view), "a role that exists is unknown")
             }
@@ -136,7 +176,7 @@ impl Oracle {
         let touched = self.accounts.iter().find(|account| order.touches == Some(account.id));
         let is_taken = order.grants.is_some_and(permits)
             || touched.is_some_and(|touched| touched.roles.may_show(view, permits))
-            || order.redefines.cloned().map(Roles::single).is_some_and(|role| permits(&role))
+            || order.redefines.is_some_and(|role| permits(&self.definitions.heirs(role, view)))
             || order.as_this.is_some_and(|role| role.permissions.permit(missing))
             || order.inherited().is_some_and(|roles| permits(&roles));
         ensure(is_taken, "somebody is denied for what the order does not take")

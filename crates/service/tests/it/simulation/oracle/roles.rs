@@ -10,8 +10,9 @@ use crate::support::{permission, role, role_name};
 /// The roles that users get.
 pub(in super::super) const ROLES: [&str; 6] =
     ["viewer", "developer", "ml_engineer", "helper", "lead", "admin"];
-/// Those among them that are defined anew now and then. `lead` may inherit from `helper`; and `viewer` is never deleted.
-pub(in super::super) const DEFINABLE: [&str; 3] = ["viewer", "helper", "lead"];
+/// Those among them that are defined anew now and then, most of all `viewer`, which most users have and which is never deleted;
+/// `lead` may inherit from `helper`.
+pub(in super::super) const DEFINABLE: [&str; 4] = ["viewer", "viewer", "helper", "lead"];
 /// The permissions that are watched.
 pub(in super::super) const TRACKED: [&str; 4] = ["model:view", "model:deploy", "user:view", "system:admin"];
 
@@ -60,6 +61,17 @@ impl Definitions {
     pub(super) fn may_inherit(&self, heir: &RoleName, role: &RoleName, view: View) -> bool {
         let inherits = |definition: &RoleDefinition| definition.inherits.contains(role);
         self.of(heir).may_show(view, |definition| definition.as_ref().is_some_and(inherits))
+    }
+
+    /// Whether the role may be defined like this already.
+    pub(super) fn may_be(&self, role: &RoleName, definition: Option<&RoleDefinition>, view: View) -> bool {
+        self.of(role).may_show(view, |shown| shown.as_ref() == definition)
+    }
+
+    /// The role, and those that may inherit from it.
+    pub(super) fn heirs(&self, role: &RoleName, view: View) -> Roles {
+        let heirs = self.0.keys().filter(|heir| self.may_inherit(heir, role, view));
+        Roles::from_names([role].into_iter().chain(heirs).cloned()).unwrap()
     }
 
     /// Whether somebody with these roles may be found to have the permission, or not to have it.
