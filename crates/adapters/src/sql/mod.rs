@@ -27,8 +27,8 @@ pub(crate) use audit::insert_audit;
 pub use blacklist::LogCursor;
 pub(crate) use blacklist::{Signal, blacklist_session, blacklist_token, blacklist_user};
 pub(crate) use changes::{
-    blacklist_deleted_user, delete_user, has_no_admin, has_other_admin, is_admin, is_as_seen, outdates_tokens,
-    update_user,
+    blacklist_deleted_user, delete_user, has_no_admin, has_other_admin, is_admin, is_as_seen,
+    outdates_tokens, update_user,
 };
 pub use dialect::Dialect;
 pub(crate) use keys::blacklist_key;

@@ -29,7 +29,8 @@ impl TrustedProxies {
     fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         let values = headers.get_all(header::X_FORWARDED_FOR);
-        let hops: Vec<&[u8]> = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).collect();
+        let hops: Vec<&[u8]> =
+            values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).collect();
         let mut hops = hops.into_iter().rev();
         while self.contain(client) {
             let Some(address) = hops.next().and_then(address) else { break };
@@ -70,7 +71,8 @@ mod tests {
         for value in forwarded {
             request = request.append_header(("x-forwarded-for", *value));
         }
-        request = request.insert_header(("forwarded", "for=192.0.2.99")).insert_header(("x-real-ip", "192.0.2.98"));
+        request =
+            request.insert_header(("forwarded", "for=192.0.2.99")).insert_header(("x-real-ip", "192.0.2.98"));
         let origin = of(&request.to_http_request(), &TrustedProxies::new(proxies));
         origin.address.unwrap().to_string()
     }
@@ -99,7 +101,9 @@ mod tests {
 
     #[test]
     fn sec_31_garbage_ends_the_reading() {
-        for garbage in ["", "unknown", "198.51.100.1.5", "198.51.100.1, ", "_hidden", "\u{e9}", "198.51.100.1;10.0.0.9"] {
+        for garbage in
+            ["", "unknown", "198.51.100.1.5", "198.51.100.1, ", "_hidden", "\u{e9}", "198.51.100.1;10.0.0.9"]
+        {
             assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", &[garbage]), "10.0.0.1", "{garbage}");
             let later = format!("{garbage}, 10.0.0.2");
             assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", &[&later]), "10.0.0.2", "{garbage}");

@@ -61,15 +61,8 @@ pub async fn build(settings: &Settings, purpose: Purpose) -> Result<Wired, Failu
     let hasher = hashing::start(&settings.hashing, bcrypt_cost, Arc::clone(&entropy))?;
     let request_ids = Arc::new(RequestIds::new(Arc::clone(&clock), &*entropy));
     let signer = Arc::clone(&keys);
-    let auth = AuthService::new(
-        stores,
-        hasher,
-        signer,
-        Arc::clone(&keyed_hash),
-        clock,
-        entropy,
-        policies(settings),
-    );
+    let auth =
+        AuthService::new(stores, hasher, signer, Arc::clone(&keyed_hash), clock, entropy, policies(settings));
     let auth = match redis::open(&settings.redis)? {
         // An operator's command ends before a relay could pass anything on.
         Some(relay) if purpose == Purpose::Serve => auth.with_relay(relay),

@@ -10,10 +10,7 @@ async fn no_use_case_succeeds_without_its_storage_and_all_do_again_with_it() {
     let signed_in = t.signed_in("ada@example.org").await;
 
     t.storage.turn_off();
-    assert!(matches!(
-        t.register(t.register_form("ida@example.org")).await,
-        Err(RegisterError::Store(_))
-    ));
+    assert!(matches!(t.register(t.register_form("ida@example.org")).await, Err(RegisterError::Store(_))));
     assert!(matches!(t.login("ada@example.org", PASSWORD).await, Err(LoginError::Store(_))));
     assert!(matches!(t.auth.authenticate(&signed_in.access_token).await, Err(AuthenticateError::Store(_))));
     assert!(matches!(t.refresh(&signed_in).await, Err(RefreshError::Store(_))));

@@ -52,7 +52,8 @@ pub(in crate::http) async fn register(
     let registration =
         fields.finish(|| Some(Register { email: email?, name: name?, password: password?, role }))?;
 
-    let signed_in = in_time(state.auth.register(registration, &origin::of(&request, &state.trusted_proxies))).await?;
+    let signed_in =
+        in_time(state.auth.register(registration, &origin::of(&request, &state.trusted_proxies))).await?;
     Ok(HttpResponse::Created().json(TokenBody::of(&signed_in)))
 }
 

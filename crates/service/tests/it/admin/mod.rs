@@ -1,6 +1,7 @@
 //! What administrators do (api.md section 4), on one instance and on two.
 
 mod catalogue_races;
+mod denials;
 mod keys;
 mod roles;
 mod services;

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use maestro_auth_domain::{Action, CatalogueError, Description, RoleDefinition, Subject};
 use maestro_auth_service::{AdminError, AuthorizeError, Caller, Demand, Revocations, SignedIn};
 
@@ -65,6 +67,23 @@ async fn an_instance_without_a_fresh_feed_asks_what_roles_permit() {
 
     put(&here, role("lead", &["audit:view"], &[])).await;
     assert!(permits(&there, &lead, "audit:view").await && !permits(&there, &lead, "user:view").await);
+}
+
+/// What has changed meanwhile may be forgotten by the log, and nobody tells of it any more.
+#[tokio::test]
+async fn an_instance_that_was_out_of_touch_for_long_does_not_trust_the_roles_that_it_knew() {
+    let (here, there) = TestAuth::two_instances().await;
+    put(&here, role("lead", &["model:view"], &[])).await;
+    let lead = here.signed_in_as("ada@example.org", &["lead"]).await;
+    there.catch_up().await;
+    assert!(permits(&there, &lead, "model:view").await);
+
+    put(&here, role("lead", &["user:view"], &[])).await;
+    here.clock.advance(Duration::from_hours(24));
+    while here.auth.forget_expired_revocations(100).await.unwrap() > 0 {}
+    there.catch_up().await;
+    assert!(there.auth.revocations().status().is_fresh);
+    assert_eq!(there.refresh(&lead).await.unwrap().permissions, permissions(&["user:view"]));
 }
 
 #[tokio::test]

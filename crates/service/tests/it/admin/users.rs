@@ -164,12 +164,12 @@ async fn sec_89_two_admins_who_demote_each_other_leave_one() {
     let [ada, ida] = ["ada", "ida"].map(|name| format!("{name}@example.org"));
     let (ada, ida) = (here.signed_in_as(&ada, &["admin"]).await, here.signed_in_as(&ida, &["admin"]).await);
     for _ in 0..100 {
-        let (by_ada, by_ida) = (caller(&here, &ada.user).await, caller(&there, &ida.user).await);
+        let (first, second) = (caller(&here, &ada.user).await, caller(&there, &ida.user).await);
         let demote = |t: &TestAuth, by: Caller, whom: &SignedIn| {
             let (auth, whom) = (Arc::clone(&t.auth), whom.user.id);
             tokio::spawn(async move { auth.update_user(&by, whom, with_roles(&["viewer"])).await })
         };
-        let (first, second) = tokio::join!(demote(&here, by_ada, &ida), demote(&there, by_ida, &ada));
+        let (first, second) = tokio::join!(demote(&here, first, &ida), demote(&there, second, &ada));
         let mut answers = [first.unwrap(), second.unwrap()];
         answers.sort_by_key(Result::is_err);
         // The loser is the last admin, or was demoted before it was looked at.

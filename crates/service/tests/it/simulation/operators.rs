@@ -13,7 +13,9 @@ impl Client<'_> {
     /// Orders something.
     pub(super) async fn order(self) {
         match self.world.dice.below(100) {
-            0..27 => self.update(UserChange { roles: Some(self.some_roles()), ..UserChange::default() }).await,
+            0..27 => {
+                self.update(UserChange { roles: Some(self.some_roles()), ..UserChange::default() }).await
+            }
             27..35 => self.update(UserChange { is_active: Some(false), ..UserChange::default() }).await,
             35..47 => self.update(UserChange { is_active: Some(true), ..UserChange::default() }).await,
             47..50 => {

@@ -7,8 +7,12 @@ use std::time::Duration;
 
 use maestro_auth_adapters::jose::MacKey;
 use maestro_auth_adapters::memory::MemoryStore;
-use maestro_auth_domain::{CatalogueRevision, NewUser, PasswordHash, RevocationTime, TenantId, Timestamp, UserId};
-use maestro_auth_ports::{CatalogueChange, Clock, RoleRepository, SigningKeyRecord, SigningKeyRepository, UserRepository};
+use maestro_auth_domain::{
+    CatalogueRevision, NewUser, PasswordHash, RevocationTime, TenantId, Timestamp, UserId,
+};
+use maestro_auth_ports::{
+    CatalogueChange, Clock, RoleRepository, SigningKeyRecord, SigningKeyRepository, UserRepository,
+};
 use maestro_auth_service::{AuthService, RegistrationMode};
 
 use super::clients::{Client, Instance};

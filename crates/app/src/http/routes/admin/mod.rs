@@ -41,7 +41,9 @@ fn refusal(error: AdminError, noun: &'static str, sent: &[Sent<'_>]) -> ApiError
         }
         AdminError::RoleAssignable(role) => ApiError::with_detail(
             ErrorCode::Conflict,
-            format!("Strangers may ask for the role {role}, which must hence exist and not permit everything."),
+            format!(
+                "Strangers may ask for the role {role}, which must hence exist and not permit everything."
+            ),
         ),
         AdminError::Catalogue(error) => refusal_of_catalogue(error, noun, sent),
         AdminError::Overtaken => conflict("Others keep changing the same thing; try again."),

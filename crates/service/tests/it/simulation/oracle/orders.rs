@@ -182,7 +182,12 @@ impl Oracle {
         ensure(is_taken, "somebody is denied for what the order does not take")
     }
 
-    pub(in super::super) fn begin_update(&mut self, call: &Call, user: UserId, change: &UserChange) -> Update {
+    pub(in super::super) fn begin_update(
+        &mut self,
+        call: &Call,
+        user: UserId,
+        change: &UserChange,
+    ) -> Update {
         let tokens = change.roles.clone().map(|roles| {
             let none = Ends::Tokens { user, below: Generation::FIRST };
             (self.begin_cause(call, none), self.account(user).roles.begin(roles, call))
@@ -230,8 +235,8 @@ impl Oracle {
         let view = call.in_store();
         let may_lack = |roles: &Roles| !roles.contains(role);
         let mut accounts = self.accounts.iter();
-        let is_free = accounts
-            .all(|account| account.may_be_gone(view) || account.roles.may_show(view, may_lack));
+        let is_free =
+            accounts.all(|account| account.may_be_gone(view) || account.roles.may_show(view, may_lack));
         ensure(is_free, "a role is deleted that somebody has")
     }
 

@@ -91,9 +91,10 @@ impl Definitions {
 
     /// Whether whoever has the roles `own` may be found to hold all that `others` permit.
     pub(super) fn may_cover(&self, own: &Roles, others: &Roles, view: View) -> bool {
-        TRACKED.map(permission).iter().all(|one| {
-            self.may_permit(others, one, false, view) || self.may_permit(own, one, true, view)
-        })
+        TRACKED
+            .map(permission)
+            .iter()
+            .all(|one| self.may_permit(others, one, false, view) || self.may_permit(own, one, true, view))
     }
 
     fn role_may_permit(&self, role: &RoleName, permission: &PermissionName, view: View) -> bool {

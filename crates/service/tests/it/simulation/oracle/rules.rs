@@ -20,7 +20,10 @@ impl Oracle {
         match answer {
             Ok(user) => {
                 self.judge_acceptance(call, presented)?;
-                ensure(user.id == presented.token.user && user.is_active, "a token stands for somebody else")?;
+                ensure(
+                    user.id == presented.token.user && user.is_active,
+                    "a token stands for somebody else",
+                )?;
                 ensure(user.generation == presented.token.generation, "an outdated user is shown")?;
                 self.see(user, call.in_memory())
             }
