@@ -25,7 +25,7 @@ CREATE TABLE services (
     tenant_id   UUID NOT NULL REFERENCES tenants (id),
     name        TEXT COLLATE "C" NOT NULL,
     permissions TEXT NOT NULL,
-    secret_hash BYTEA NOT NULL CHECK (length(secret_hash) = 32), -- SHA-256 of 256 random bits
+    secret_hash BYTEA NOT NULL CHECK (length(secret_hash) = 32), -- a keyed hash of 256 random bits
     created_at  BIGINT NOT NULL,
     UNIQUE (tenant_id, name)
 );
@@ -62,7 +62,9 @@ CREATE TABLE audit_entries (
 CREATE INDEX audit_entries_pages ON audit_entries (tenant_id, id);
 CREATE INDEX audit_entries_actions ON audit_entries (tenant_id, action, id);
 CREATE INDEX audit_entries_actors ON audit_entries (tenant_id, actor_user, id) WHERE actor_user IS NOT NULL;
+CREATE INDEX audit_entries_actors_actions ON audit_entries (tenant_id, actor_user, action, id) WHERE actor_user IS NOT NULL;
 CREATE INDEX audit_entries_subjects ON audit_entries (tenant_id, subject_user, id) WHERE subject_user IS NOT NULL;
+CREATE INDEX audit_entries_subjects_actions ON audit_entries (tenant_id, subject_user, action, id) WHERE subject_user IS NOT NULL;
 
 CREATE TABLE audit_queue (
     entry_id UUID PRIMARY KEY

@@ -25,7 +25,7 @@ CREATE TABLE services (
     tenant_id   BLOB NOT NULL REFERENCES tenants (id),
     name        TEXT NOT NULL,
     permissions TEXT NOT NULL,
-    secret_hash BLOB NOT NULL CHECK (length(secret_hash) = 32), -- SHA-256 of 256 random bits
+    secret_hash BLOB NOT NULL CHECK (length(secret_hash) = 32), -- a keyed hash of 256 random bits
     created_at  INTEGER NOT NULL,
     UNIQUE (tenant_id, name)
 ) STRICT;
@@ -78,7 +78,9 @@ CREATE TABLE audit_entries (
 CREATE INDEX audit_entries_pages ON audit_entries (tenant_id, id);
 CREATE INDEX audit_entries_actions ON audit_entries (tenant_id, action, id);
 CREATE INDEX audit_entries_actors ON audit_entries (tenant_id, actor_user, id) WHERE actor_user IS NOT NULL;
+CREATE INDEX audit_entries_actors_actions ON audit_entries (tenant_id, actor_user, action, id) WHERE actor_user IS NOT NULL;
 CREATE INDEX audit_entries_subjects ON audit_entries (tenant_id, subject_user, id) WHERE subject_user IS NOT NULL;
+CREATE INDEX audit_entries_subjects_actions ON audit_entries (tenant_id, subject_user, action, id) WHERE subject_user IS NOT NULL;
 
 -- How many rows an index gives for one value of its first columns, then of its first two, …, in a long trail: without that,
 -- SQLite would rather walk through all entries of a tenant than go to the few of an action or a user.
@@ -87,7 +89,9 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('audit_entries', 'audit_entries_pages', '1000000 1000000 1'),
     ('audit_entries', 'audit_entries_actions', '1000000 1000000 40000 1'),
     ('audit_entries', 'audit_entries_actors', '800000 800000 100 1'),
-    ('audit_entries', 'audit_entries_subjects', '800000 800000 100 1');
+    ('audit_entries', 'audit_entries_subjects', '800000 800000 100 1'),
+    ('audit_entries', 'audit_entries_actors_actions', '800000 800000 100 20 1'),
+    ('audit_entries', 'audit_entries_subjects_actions', '800000 800000 100 20 1');
 
 CREATE TABLE audit_queue (
     entry_id BLOB NOT NULL PRIMARY KEY

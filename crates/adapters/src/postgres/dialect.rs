@@ -144,6 +144,8 @@ impl Dialect for Postgres {
     // Keys can still be read beside this lock.
     const LOCK_SIGNING_KEYS: Option<&'static str> =
         Some("LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE");
+    // Those who share a lock on a row overtake whoever waits for it alone; for a table they queue. Keys can still be read.
+    const LOCK_OUT_REFRESHES: Option<&'static str> = Some("LOCK TABLE signing_keys IN EXCLUSIVE MODE");
     const LOCK_BY_NAME: Option<&'static str> = Some("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))");
 
     async fn fetch(connection: &mut PgConnection, statement: &Statement) -> sqlx::Result<Vec<PgRow>> {

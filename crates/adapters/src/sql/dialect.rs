@@ -92,6 +92,8 @@ pub trait Dialect: sqlx::Database<Row: Columns, Connection: Migrate> {
     const LOCK_TENANT: Option<&'static str>;
     /// Lets one transaction after the other change the signing keys.
     const LOCK_SIGNING_KEYS: Option<&'static str>;
+    /// The same, and lets no refresh hold a key beside it: whoever revokes one is not to wait for an endless line of them.
+    const LOCK_OUT_REFRESHES: Option<&'static str>;
     /// Lets one transaction after the other do what they agree to call `$1`.
     const LOCK_BY_NAME: Option<&'static str>;
 

@@ -95,7 +95,7 @@ impl<D: Dialect> SigningKeyRepository for SqlStore<D> {
     ) -> StoreResult<RevokeKeyOutcome> {
         let values = audit_values(&effects.audit).bind(key).bind(when.until).bind(TenantId::DEFAULT);
         let succeed = key_values(&successor).bind(effects.audit.id).for_one(INSERT_SUCCESSOR);
-        let lock = D::LOCK_SIGNING_KEYS.map(Statement::new);
+        let lock = D::LOCK_OUT_REFRESHES.map(Statement::new);
         let rows = self.write_locked(lock, values.for_each(D::REVOKE_KEY).chain([succeed])).await?;
         Ok(if rows[0].is_empty() { RevokeKeyOutcome::Unknown } else { RevokeKeyOutcome::Revoked })
     }

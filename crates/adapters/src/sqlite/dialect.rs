@@ -122,6 +122,7 @@ impl Dialect for Sqlite {
 
     const LOCK_TENANT: Option<&'static str> = None;
     const LOCK_SIGNING_KEYS: Option<&'static str> = None;
+    const LOCK_OUT_REFRESHES: Option<&'static str> = None;
     const LOCK_BY_NAME: Option<&'static str> = None;
 
     async fn fetch(connection: &mut SqliteConnection, statement: &Statement) -> sqlx::Result<Vec<SqliteRow>> {

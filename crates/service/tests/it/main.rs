@@ -3,9 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test tells by panicking")]
 
 mod admin;
+mod audit;
 mod feed;
 mod introspect;
-mod audit;
 mod login;
 mod logout;
 mod refresh;

@@ -169,8 +169,8 @@ impl<'w> Client<'w> {
         let mut email = email(&format!("{:x}@example.org", dice.below(u64::MAX)));
         if dice.chance(80) {
             let accounts = &self.world.oracle().accounts;
-            let gone = accounts.iter().filter(|account| !account.exists.latest());
-            let former = gone.last().unwrap_or(&accounts[dice.index(accounts.len())]);
+            let gone = accounts.iter().rfind(|account| !account.exists.latest());
+            let former = gone.unwrap_or(&accounts[dice.index(accounts.len())]);
             email = former.email.clone();
         }
         let password = at.auth.passwords().accept(Password::parse(PASSWORD).unwrap(), None, None).unwrap();

@@ -13,14 +13,12 @@ impl Client<'_> {
     /// Orders something.
     pub(super) async fn order(self) {
         match self.world.dice.below(100) {
-            0..27 => {
-                self.update(UserChange { roles: Some(self.some_roles()), ..UserChange::default() }).await
-            }
-            27..35 => self.update(UserChange { is_active: Some(false), ..UserChange::default() }).await,
-            35..47 => self.update(UserChange { is_active: Some(true), ..UserChange::default() }).await,
+            0..27 => self.update(with_roles(self.some_roles())).await,
+            27..35 => self.update(with_activity(false)).await,
+            35..47 => self.update(with_activity(true)).await,
             47..50 => {
-                let roles = Some(self.some_roles());
-                self.update(UserChange { roles, is_active: Some(false), name: None }).await;
+                let roles = with_roles(self.some_roles());
+                self.update(UserChange { is_active: Some(false), ..roles }).await;
             }
             50..58 => self.set_password().await,
             58..65 => self.delete_user().await,
@@ -263,4 +261,12 @@ impl Client<'_> {
         let inherits: &[&str] = if name == "lead" && dice.chance(50) { &["helper"] } else { &[] };
         role(name, &permits, inherits)
     }
+}
+
+fn with_roles(roles: Roles) -> UserChange {
+    UserChange { roles: Some(roles), ..UserChange::default() }
+}
+
+fn with_activity(is_active: bool) -> UserChange {
+    UserChange { is_active: Some(is_active), ..UserChange::default() }
 }

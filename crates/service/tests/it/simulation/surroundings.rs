@@ -13,10 +13,12 @@ pub(super) async fn follow(world: &World, instance: &Instance) {
         let read = with_patience(instance.auth.revocations().catch_up(), patience).await;
         world.note(|| format!("the log is read on {}: {:?}", instance.number, read.map(|read| read.is_ok())));
         instance.signer.replace_dropped().await;
-        let pause = match world.is_quiet {
-            true => 2,
-            false if world.dice.chance(5) => 200,
-            false => 6,
+        let pause = if world.is_quiet {
+            2
+        } else if world.dice.chance(5) {
+            200
+        } else {
+            6
         };
         stand_back(1 + world.dice.below(pause)).await;
     }

@@ -17,9 +17,9 @@ use maestro_auth_service::SignedIn;
 
 pub(super) use self::accounts::Account;
 pub(super) use self::causes::Ends;
-pub(super) use self::orders::{Order, Orderer, fate};
 use self::causes::{Cause, Origin};
 use self::history::View;
+pub(super) use self::orders::{Order, Orderer, fate};
 use self::roles::Definitions;
 pub(super) use self::roles::{DEFINABLE, ROLES, TRACKED, first_roles};
 use super::world::Moment;
@@ -143,7 +143,11 @@ impl Minted {
         let end = |id: String| id[id.len() - 4..].to_owned();
         let RevocableToken { id, session, generation, key, .. } = self.token;
         let (id, session, key) = (end(id.to_string()), end(session.to_string()), end(key.to_string()));
-        format!("token {id} of session {session}, gen {}, ctr {}, key {key}", generation.number(), self.counter)
+        format!(
+            "token {id} of session {session}, gen {}, ctr {}, key {key}",
+            generation.number(),
+            self.counter
+        )
     }
 }
 
@@ -213,8 +217,7 @@ impl Oracle {
     fn see(&mut self, user: &User, view: View) -> Verdict {
         let newest = self.newest.entry(user.id).or_insert(user.generation);
         *newest = (*newest).max(user.generation);
-        let known =
-            self.seen_roles.entry((user.id, user.generation)).or_insert_with(|| user.roles.clone());
+        let known = self.seen_roles.entry((user.id, user.generation)).or_insert_with(|| user.roles.clone());
         if *known != user.roles {
             return Err(format!(
                 "generation {:?} showed {:?} before, and {:?} now",

@@ -29,6 +29,7 @@ pub(in super::super) struct Order<'o> {
 }
 
 /// A change of a user that goes on.
+#[derive(Clone, Copy)]
 pub(in super::super) struct Update {
     user: UserId,
     tokens: Option<(CauseId, WriteId)>,
