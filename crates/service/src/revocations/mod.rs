@@ -264,6 +264,10 @@ impl Revocations {
             reader.cursor = Some(page.next);
             if page.is_complete {
                 reader.pages_since = None;
+                // Who has heard nothing for a while may never hear that roles have changed: the entry may be forgotten by now.
+                if self.lag().is_none_or(|lag| lag > Self::MAX_LAG) {
+                    self.changes_of_roles.fetch_add(1, Ordering::SeqCst);
+                }
                 self.complete_as_of.store(micros(begun).saturating_add(1), Ordering::SeqCst);
                 return Ok(());
             }
