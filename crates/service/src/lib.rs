@@ -33,7 +33,8 @@ use maestro_auth_domain::{
     TokenId,
 };
 use maestro_auth_ports::{
-    Clock, Entropy, KeyedHash, PasswordHasher, Principal, StoreResult, StoredCatalogue, Stores, TokenBlacklist, TokenSigner,
+    Clock, Entropy, KeyedHash, PasswordHasher, Principal, StoreResult, StoredCatalogue, Stores,
+    TokenBlacklist, TokenSigner,
 };
 
 pub use admin::{AdminError, KeyState, NewAccount, UserView};
