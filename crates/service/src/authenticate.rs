@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use maestro_auth_domain::{Generation, RevocableToken, Timestamp, User};
-use maestro_auth_ports::{Principal, StoreError};
+use maestro_auth_ports::{Principal, StoreError, StoredCatalogue};
 use thiserror::Error;
 
 use crate::{AuthService, TokenRejected};
@@ -40,7 +40,16 @@ impl AuthService {
         self.authenticate_token(access_token).await.map(|(user, _)| user)
     }
 
-    /// The same, with what the token can be revoked by.
+    /// As [`Self::authenticate`], with the roles by which to tell what the user may do.
+    pub async fn show_account(
+        &self,
+        access_token: &str,
+    ) -> Result<(Arc<User>, Arc<StoredCatalogue>), AuthenticateError> {
+        let user = self.authenticate(access_token).await?;
+        Ok((user, self.catalogue().await?))
+    }
+
+    /// As [`Self::authenticate`], with what the token can be revoked by.
     pub(crate) async fn authenticate_token(
         &self,
         access_token: &str,

@@ -69,7 +69,6 @@ pub(in crate::http) async fn me(
     rendered: Data<RenderedUsers>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let user = in_time(state.auth.authenticate(bearer::required(&request)?)).await?;
-    let catalogue = in_time(state.auth.catalogue()).await?;
+    let (user, catalogue) = in_time(state.auth.show_account(bearer::required(&request)?)).await?;
     Ok(HttpResponse::Ok().content_type(JSON).body(rendered.body_of(user, catalogue)?))
 }
