@@ -63,13 +63,17 @@ impl Application {
     pub async fn run(self) -> Result<(), Failure> {
         let mut stop = StopSignals::new().context("signals can't be handled")?;
         let handle = self.server.handle();
-        let mut server = self.server;
+        let (mut server, mut worker) = (self.server, self.worker);
         tracing::info!("listening on http://{}", self.address);
 
         tokio::select! {
             ended = &mut server => {
                 ended.context("the HTTP server failed")?;
                 return Err(anyhow!("the HTTP server stopped by itself").into());
+            }
+            // Without it nothing is heard of revocations and nothing told to the audit trail: better to be started anew.
+            () = worker.ended() => {
+                return Err(anyhow!("what runs beside the requests has broken off").into());
             }
             () = stop.next() => {}
         }
@@ -79,7 +83,7 @@ impl Application {
         let drain = async {
             sleep(self.drain_delay).await;
             let ((), ended) = tokio::join!(handle.stop(true), &mut server);
-            self.worker.stop().await;
+            worker.stop().await;
             ended
         };
         tokio::select! {
@@ -135,6 +139,8 @@ fn serve(settings: &Settings, state: Arc<HttpState>, listener: TcpListener) -> i
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(HEAD_TIMEOUT)
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+        // A client that has gone away gives up what is held open for it at once.
+        .h1_allow_half_closed(false)
         .shutdown_timeout(settings.server.shutdown_grace.as_secs())
         .disable_signals()
         .listen(listener.into_std()?)?

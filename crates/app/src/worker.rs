@@ -46,6 +46,11 @@ impl Worker {
         Self { task: tokio::spawn(rounds), stop }
     }
 
+    /// Waits until the worker has ended by itself, which only a panic makes it do.
+    pub(crate) async fn ended(&mut self) {
+        let _ = (&mut self.task).await;
+    }
+
     /// Waits until nothing is done any more.
     pub(crate) async fn stop(self) {
         let _ = self.stop.send(());

@@ -106,6 +106,11 @@ impl AuthService {
         Ok((caller, catalogue))
     }
 
+    /// Makes sure that the caller still may do what it was admitted for; for answers that take long.
+    pub async fn confirm(&self, caller: &Caller) -> Result<(), AuthorizeError> {
+        self.as_of_now(caller).await.map(drop)
+    }
+
     fn demand(&self, caller: &Caller, catalogue: &RoleCatalogue) -> Result<(), AuthorizeError> {
         match caller.demanded() {
             Some(permission) if !caller.permissions(catalogue).permit(permission) => {

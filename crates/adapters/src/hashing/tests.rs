@@ -39,21 +39,25 @@ fn upgrade(verification: Verification) -> Option<String> {
     }
 }
 
-/// Keeps the only lane busy until the sender is dropped; returns once the lane is at it.
+/// Keeps the only lane busy until the sender is dropped; returns once the lane is at it. On a crowded machine the lane, which has
+/// the lowest priority, may come to it only after the wait was over; then it is asked again.
 async fn occupy(lanes: &Arc<HashingLanes>) -> mpsc::Sender<()> {
-    let (release, gate) = mpsc::channel::<()>();
-    let (begun, has_begun) = oneshot::channel();
-    let lanes = lanes.clone();
-    tokio::spawn(async move {
-        let wait = move |_: &Engine, _: &mut BlockMemory| {
-            let _ = begun.send(());
-            let _ = gate.recv();
-            Ok(())
-        };
-        lanes.run(false, wait).await
-    });
-    has_begun.await.unwrap();
-    release
+    loop {
+        let (release, gate) = mpsc::channel::<()>();
+        let (begun, has_begun) = oneshot::channel();
+        let lanes = lanes.clone();
+        tokio::spawn(async move {
+            let wait = move |_: &Engine, _: &mut BlockMemory| {
+                let _ = begun.send(());
+                let _ = gate.recv();
+                Ok(())
+            };
+            lanes.run(false, wait).await
+        });
+        if has_begun.await.is_ok() {
+            return release;
+        }
+    }
 }
 
 /// Waits until `count` jobs are in the queue.

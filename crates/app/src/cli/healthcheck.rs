@@ -38,7 +38,8 @@ fn ask(address: SocketAddr) -> anyhow::Result<String> {
     let deadline = Instant::now() + TIMEOUT;
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_write_timeout(Some(TIMEOUT))?;
-    write!(stream, "GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
 
     let (mut answer, mut filled) = ([0; MAX_BYTES], 0);
     while filled < MAX_BYTES && !answer[..filled].contains(&b'\n') {

@@ -123,11 +123,18 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 fn print(out: &mut impl Write, text: &str) -> Result<(), Failure> {
-    writeln!(out, "{text}").context("the output can't be written")?;
-    Ok(())
+    let written = writeln!(out, "{text}").map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => anyhow::Error::new(NobodyReads),
+        _ => anyhow::Error::new(error).context("the output can't be written"),
+    });
+    Ok(written?)
 }
 
+/// Whoever was to read the output has gone; of any other pipe that is closed, this says nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads the output")]
+struct NobodyReads;
+
 fn is_closed_pipe(failure: &Failure) -> bool {
-    let Failure::Runtime(error) = failure else { return false };
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    matches!(failure, Failure::Runtime(error) if error.is::<NobodyReads>())
 }

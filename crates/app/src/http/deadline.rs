@@ -8,6 +8,19 @@ use super::{ApiError, ErrorCode};
 /// How long a use case may take before its client gets a 503 instead of silence (REL-05).
 const DEADLINE: Duration = Duration::from_secs(5);
 
+/// How long a gateway waits for its verdict at most: without one, nobody is let in (SEC-113).
+const VERDICT_DEADLINE: Duration = Duration::from_secs(2);
+
+/// Awaits the verdict of forward authentication.
+pub(super) async fn in_time_for_a_gateway<T, E>(
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, ApiError>
+where
+    ApiError: From<E>,
+{
+    within(VERDICT_DEADLINE, work).await
+}
+
 /// Awaits a use case, and gives up when it takes too long.
 ///
 /// Giving up drops its future. That is safe at any point: a storage drives what it has begun to its end in a task of its
@@ -27,12 +40,22 @@ pub(super) async fn in_time_after<T, E>(
 where
     ApiError: From<E>,
 {
+    within(wait + DEADLINE, work).await
+}
+
+async fn within<T, E>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, ApiError>
+where
+    ApiError: From<E>,
+{
     let mut work = pin!(work);
     // What comes from memory is there at once, and needs no timer.
     if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
         return outcome.map_err(ApiError::from);
     }
-    match tokio::time::timeout(wait + DEADLINE, work).await {
+    match tokio::time::timeout(limit, work).await {
         Ok(outcome) => outcome.map_err(ApiError::from),
         Err(elapsed) => Err(ApiError::new(ErrorCode::StorageUnavailable).caused_by(elapsed)),
     }

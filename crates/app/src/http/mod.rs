@@ -42,7 +42,7 @@ use maestro_auth_ports::{KeyedHash, TokenSigner};
 use maestro_auth_service::AuthService;
 
 use self::boundary::Boundary;
-use self::deadline::in_time;
+use self::deadline::{in_time, in_time_for_a_gateway};
 pub(crate) use self::error::ApiError;
 pub use self::error_code::ErrorCode;
 use self::fields::Fields;

@@ -78,13 +78,8 @@ impl Modify for OnEveryAnswer {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         for item in document.paths.paths.values_mut() {
             for operation in operations(item) {
-                let negotiated = operation.responses.responses.values().any(answers_in_json);
-                let common = if negotiated {
-                    &[ErrorCode::MalformedRequest, ErrorCode::NotAcceptable, ErrorCode::InternalError][..]
-                } else {
-                    &[ErrorCode::MalformedRequest, ErrorCode::InternalError]
-                };
-                problems::add(&mut operation.responses, common);
+                let common = [ErrorCode::MalformedRequest, ErrorCode::InternalError];
+                problems::add(&mut operation.responses, &common);
                 operation.responses.responses.values_mut().for_each(add_request_id);
                 if let Some(RefOr::T(body)) = &mut operation.request_body {
                     leave_out_rather_than_null(body);
@@ -120,10 +115,6 @@ fn operation<'a>(item: &'a mut PathItem, method: &Method) -> Option<&'a mut Oper
         Method::DELETE => item.delete.as_mut(),
         _ => None, // HEAD is the companion of every GET
     }
-}
-
-fn answers_in_json(response: &RefOr<utoipa::openapi::Response>) -> bool {
-    matches!(response, RefOr::T(response) if response.content.contains_key("application/json"))
 }
 
 fn add_request_id(response: &mut RefOr<utoipa::openapi::Response>) {

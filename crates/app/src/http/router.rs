@@ -13,6 +13,7 @@ pub(super) struct Endpoint {
     /// Every method with who may call it.
     methods: Vec<(Method, Access)>,
     negotiates: fn(&GuardContext<'_>) -> bool,
+    is_negotiated: bool,
 }
 
 /// Declares what registers the handler of a method.
@@ -35,12 +36,12 @@ macro_rules! methods {
 impl Endpoint {
     /// A path that answers in JSON, and says 406 to whoever does not take it.
     pub(super) fn json(path: &'static str) -> Self {
-        Self::new(path, |context| accept::takes_json(context.head().headers()))
+        Self::new(path, true, |context| accept::takes_json(context.head().headers()))
     }
 
     /// A path that answers in JSON, or with server-sent events to whoever asks for them.
     pub(super) fn json_or_events(path: &'static str) -> Self {
-        Self::new(path, |context| {
+        Self::new(path, true, |context| {
             let headers = context.head().headers();
             accept::asks_for_events(headers) || accept::takes_json(headers)
         })
@@ -48,7 +49,7 @@ impl Endpoint {
 
     /// A path that answers in its one media type, whatever the client says it takes.
     pub(super) fn page(path: &'static str) -> Self {
-        Self::new(path, |_| true)
+        Self::new(path, false, |_| true)
     }
 
     methods! {
@@ -60,8 +61,13 @@ impl Endpoint {
         delete = [DELETE];
     }
 
-    fn new(path: &'static str, negotiates: fn(&GuardContext<'_>) -> bool) -> Self {
-        Self { path, resource: web::resource(path), methods: Vec::new(), negotiates }
+    fn new(
+        path: &'static str,
+        is_negotiated: bool,
+        negotiates: fn(&GuardContext<'_>) -> bool,
+    ) -> Self {
+        let (resource, methods) = (web::resource(path), Vec::new());
+        Self { path, resource, methods, negotiates, is_negotiated }
     }
 
     fn route<F, Args>(mut self, methods: &'static [Method], access: Access, handler: F) -> Self
@@ -91,6 +97,8 @@ pub(super) struct Registered {
     pub path: &'static str,
     pub method: Method,
     pub access: Access,
+    /// Whether it answers 406 to whoever does not take its media types.
+    pub is_negotiated: bool,
 }
 
 /// Registers endpoints, and remembers what it registered, so that the `OpenAPI` document can be held to it.
@@ -105,8 +113,9 @@ impl<'a> Router<'a> {
     }
 
     pub(super) fn add(&mut self, endpoint: Endpoint) {
-        let Endpoint { path, resource, methods, .. } = endpoint;
-        let of_path = methods.iter().cloned().map(|(method, access)| Registered { path, method, access });
+        let Endpoint { path, resource, methods, is_negotiated, .. } = endpoint;
+        let of_method = |(method, access)| Registered { path, method, access, is_negotiated };
+        let of_path = methods.iter().cloned().map(of_method);
         self.registered.extend(of_path);
         let methods: Vec<Method> = methods.into_iter().map(|(method, _)| method).collect();
         let refuse = move |request: HttpRequest| {

@@ -84,7 +84,7 @@ impl AuthService {
         change: CatalogueChange,
         plan: impl Fn(&RoleCatalogue) -> Result<Change<'a>, CatalogueError>,
     ) -> Result<(RoleCatalogue, RoleCatalogue), AdminError> {
-        let when = self.tokens.revocation_time(self.clock.now());
+        let when = self.tokens.roles_change_time(self.clock.now());
         for _ in 0..MAX_TRIES {
             let (by, stored) = self.as_of_now(by).await?;
             let StoredCatalogue { catalogue: before, revision } = &*stored;

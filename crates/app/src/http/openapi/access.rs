@@ -1,4 +1,4 @@
-//! Who may call an operation, from the table that the router enforces: the document can't promise anything else.
+//! Who may call an operation and by which media types, from the table that the router enforces: the document can't promise anything else.
 
 use serde_json::Value;
 use utoipa::Modify;
@@ -47,13 +47,16 @@ pub(super) struct DeclaredAccess;
 
 impl Modify for DeclaredAccess {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        for Registered { path, method, access } in routes::registered() {
+        for Registered { path, method, access, is_negotiated } in routes::registered() {
             let item = document.paths.paths.get_mut(path);
             let Some(operation) = item.and_then(|item| operation(item, &method)) else { continue };
             let extensions = operation.extensions.get_or_insert_default();
             extensions.insert("x-permission".to_owned(), Value::from(access.as_str()));
             if access != Access::Public {
                 operation.security = Some(security(access));
+            }
+            if is_negotiated {
+                problems::add(&mut operation.responses, &[ErrorCode::NotAcceptable]);
             }
             if access.is_checked_by_router() {
                 problems::add(&mut operation.responses, &refusals(access));

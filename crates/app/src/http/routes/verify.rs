@@ -6,7 +6,7 @@ use maestro_auth_service::Demand;
 use super::rendered::RenderedUsers;
 use crate::http::openapi::VerifyProblems;
 use crate::http::query::Query;
-use crate::http::{ApiError, HttpState, bearer, in_time};
+use crate::http::{ApiError, HttpState, bearer, in_time_for_a_gateway};
 
 /// Tells a gateway whether to let a request through, and whose it is.
 ///
@@ -39,7 +39,7 @@ pub(in crate::http) async fn verify(
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let demand = demand(&request)?;
-    let user = in_time(state.auth.authorize(bearer::required(&request)?, demand)).await?;
+    let user = in_time_for_a_gateway(state.auth.authorize(bearer::required(&request)?, demand)).await?;
     let mut answer = HttpResponse::Ok();
     for header in rendered.identity_of(user)? {
         answer.insert_header(header);

@@ -93,7 +93,8 @@ pub(in crate::http) async fn export(
     // The first page is read before anything is answered, so that a storage that does not answer is a 503.
     let mut export = in_time(state.auth.export_audit(&caller, filter)).await?;
     let first = in_time(export.next_page()).await?.unwrap_or_default();
-    let begun = Begun { head: Some(format.head() + &format.lines(&first)), export, format };
+    let head = Some(format.head() + &format.lines(&first));
+    let begun = Begun { head, export, format, state: state.clone(), caller };
     let disposition = format!("attachment; filename=\"{}\"", format.file_name());
     Ok(HttpResponse::Ok()
         .content_type(format.media_type())
@@ -106,12 +107,16 @@ struct Begun {
     head: Option<String>,
     export: AuditExport,
     format: Format,
+    state: Data<HttpState>,
+    caller: Caller,
 }
 
 async fn next_part(mut begun: Begun) -> Result<Option<(Bytes, Begun)>, actix_web::Error> {
     if let Some(head) = begun.head.take() {
         return Ok(Some((head.into(), begun)));
     }
+    // It may take its time; whoever is dismissed meanwhile gets no more.
+    in_time(begun.state.auth.confirm(&begun.caller)).await.inspect_err(problem::log)?;
     let page = in_time(begun.export.next_page()).await.inspect_err(problem::log)?;
     Ok(page.map(|entries| (begun.format.lines(&entries).into(), begun)))
 }
