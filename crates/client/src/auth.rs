@@ -87,11 +87,17 @@ impl MaestroAuth {
     /// As a rule this asks nobody and waits for nothing. It waits at most some seconds: for the keys, when the token's is not
     /// known; and for the roles, just after they have changed.
     pub async fn verify(&self, token: &str) -> Result<Identity, Refusal> {
-        let Inner { verifier, revocations, roles, when_stale, .. } = &*self.inner;
-        let token = verifier.check(token).await?;
+        let Inner { verifier, keys, revocations, roles, when_stale, .. } = &*self.inner;
+        let revision = keys.revision();
+        let verified = verifier.check(token).await?;
         let catalogue = roles.current(*when_stale).await;
-        revocations.judge(&token)?; // last, since time may have passed
-        Ok(Identity::new(token, catalogue?))
+        revocations.judge(&verified)?; // so late, since time may have passed
+        if keys.revision() != revision {
+            // Its key may be among those that were taken away meanwhile. What was revoked under the keys of a server that has
+            // been set up anew is not in its feed any more, so those keys must not count beside this feed.
+            verifier.check(token).await?;
+        }
+        Ok(Identity::new(verified, catalogue?))
     }
 
     /// What is known at the moment.

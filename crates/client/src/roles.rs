@@ -1,7 +1,8 @@
 //! What each role permits.
 //!
-//! The catalogue is read anew when the feed says that roles have changed. Until the new one is there, requests wait for it;
-//! when it can't be had, the old one is as stale as revocations that can't be had.
+//! The catalogue is read anew when the feed says that roles have changed, and when the feed was not heard of for so long that it
+//! may have said so in vain. Until the new one is there, requests wait for it; when it can't be had, the old one is as stale as
+//! revocations that can't be had. Now and then it is read anew all the same, for which no request waits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -60,6 +61,9 @@ struct State {
 impl Roles {
     /// The longest that a request waits for the new catalogue.
     const LOAD_LIMIT: Duration = Duration::from_secs(3);
+    /// After this long the catalogue is read anew, whatever the feed says: the clocks that stand still while a machine sleeps
+    /// do not notice that the feed has forgotten something meanwhile.
+    const REFRESH_AFTER: Duration = Duration::from_mins(5);
 
     pub(crate) fn new() -> Self {
         let state = State { catalogue: None, wanted: 0, loaded: None, failed: None };
@@ -131,8 +135,7 @@ pub(crate) async fn follow(roles: Arc<Roles>, server: Arc<AuthServer>) {
                     state.catalogue = Some(Arc::new(catalogue));
                     state.loaded = Some(wanted);
                 });
-                // An error would mean that `roles` is gone, which this task holds itself.
-                let _ = states.wait_for(|state| !state.is_current()).await;
+                until_outdated(&mut states, Roles::REFRESH_AFTER).await;
             }
             Err(error) => {
                 roles.state.send_modify(|state| state.failed = Some(wanted));
@@ -140,8 +143,18 @@ pub(crate) async fn follow(roles: Arc<Roles>, server: Arc<AuthServer>) {
                 if backoff.just_began() {
                     tracing::warn!(error = &error as &dyn std::error::Error, "the roles can't be read");
                 }
-                sleep(pause).await;
+                if roles.is_current() {
+                    until_outdated(&mut states, pause).await; // a request that needs a new one does not wait out the pause
+                } else {
+                    sleep(pause).await;
+                }
             }
         }
     }
+}
+
+/// Waits until the feed says that roles have changed, for so long at most.
+async fn until_outdated(states: &mut watch::Receiver<State>, limit: Duration) {
+    // An error of the inner kind would mean that the sender is gone, which the caller holds itself.
+    let _ = timeout(limit, states.wait_for(|state| !state.is_current())).await;
 }

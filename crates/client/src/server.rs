@@ -58,6 +58,11 @@ impl ServerError {
             _ => None,
         }
     }
+
+    /// Whether the server can't do this at the moment, or not for so many.
+    pub(crate) const fn is_overload(&self) -> bool {
+        matches!(self, Self::Refused { status: StatusCode::SERVICE_UNAVAILABLE, .. })
+    }
 }
 
 impl AuthServer {

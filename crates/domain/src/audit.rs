@@ -74,6 +74,8 @@ names! {
         KeyRevoked = "key.revoked",
         AuditViewed = "audit.viewed",
         AuditExported = "audit.exported",
+        /// So many entries found no room on their way into the trail.
+        EntriesLost = "audit.entries_lost",
         /// A caller lacked what the route or the change demands.
         AccessDenied = "access.denied",
     }
@@ -212,6 +214,16 @@ impl Origin {
             user_agent: user_agent.map(|text| line(text, Self::MAX_USER_AGENT_CHARS)),
             request_id: request_id.map(|text| line(text, Self::MAX_REQUEST_ID_CHARS)),
         }
+    }
+
+    /// Takes what is stored as it is: whoever put something there that [`Self::new`] does not give has changed the entry.
+    #[must_use]
+    pub const fn from_stored(
+        address: Option<IpAddr>,
+        user_agent: Option<String>,
+        request_id: Option<String>,
+    ) -> Self {
+        Self { address, user_agent, request_id }
     }
 
     #[must_use]

@@ -18,7 +18,8 @@ pub trait AuditTrail: Send + Sync {
     /// Finds entries of a tenant, the newest ids first: at most `limit` that come before the id `before`.
     ///
     /// MUST find what [`AuditFilter::matches`], each exactly once over consecutive pages, at a cost that does not grow with the
-    /// trail: `pages_of_the_audit_trail_are_complete_and_ordered`.
+    /// trail: `pages_of_the_audit_trail_are_complete_and_ordered`. An entry that can't be read is passed over, and the log
+    /// told; it makes no page shorter, since whoever sees a short page takes it for the last.
     async fn find_entries(
         &self,
         tenant: TenantId,
@@ -27,13 +28,15 @@ pub trait AuditTrail: Send + Sync {
         limit: u32,
     ) -> StoreResult<Vec<AuditEntry>>;
 
-    /// Entries that do not hang on the chain yet, the oldest ids first, at most `limit`; with the last link of the chain.
+    /// Entries that do not hang on the chain yet, the oldest ids first, at most `limit` with ids after `after`; with the last
+    /// link of the chain.
     ///
-    /// MUST show every committed entry until it is linked, however writers interleave:
+    /// MUST show every committed entry until it is linked, however writers interleave, and none that is linked:
     /// `every_entry_is_linked_exactly_once`.
-    async fn unlinked(&self, limit: u32) -> StoreResult<Unlinked>;
+    async fn unlinked(&self, after: Option<AuditId>, limit: u32) -> StoreResult<Unlinked>;
 
-    /// Adds links to a chain whose last position is `after` (0 for none), and says whether it did.
+    /// Adds links to a chain whose last position is `after` (0 for none), and says whether it did. What somebody has made wait
+    /// once more that hangs there already waits no longer.
     ///
     /// MUST let one of any number of concurrent callers go on from one link: `every_entry_is_linked_exactly_once`.
     async fn link(&self, after: i64, links: &[AuditLink]) -> StoreResult<bool>;
@@ -41,7 +44,7 @@ pub trait AuditTrail: Send + Sync {
     /// Reads the chain after the position `after`, at most `limit` links, each with its entry if that is there.
     ///
     /// MUST give it as it was laid: `every_entry_is_linked_exactly_once`.
-    async fn read_chain(&self, after: i64, limit: u32) -> StoreResult<Vec<(AuditLink, Option<AuditEntry>)>>;
+    async fn read_chain(&self, after: i64, limit: u32) -> StoreResult<Vec<(AuditLink, Option<StoredEntry>)>>;
 
     /// Entries that neither hang on the chain nor wait to: somebody else has put them there. At most `limit`, with ids after
     /// `after`.
@@ -54,7 +57,38 @@ pub trait AuditTrail: Send + Sync {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unlinked {
     /// The entries.
-    pub entries: Vec<AuditEntry>,
+    pub entries: Vec<StoredEntry>,
     /// Where the chain ends.
     pub last: Option<AuditLink>,
+}
+
+/// An entry as the storage holds it, into which others may have written. One that can't be read must not hide the rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoredEntry {
+    /// What it says. Whether that was changed, the chain tells.
+    Readable(AuditEntry),
+    /// It can be read, but the storage finds it by other users than it names. [`AuditTrail::read_chain`] looks at that.
+    Misfiled(AuditId),
+    /// It was tampered with, or a newer version has written it.
+    Unreadable(AuditId),
+}
+
+impl StoredEntry {
+    /// The id of the entry.
+    #[must_use]
+    pub const fn id(&self) -> AuditId {
+        match self {
+            Self::Readable(entry) => entry.id,
+            Self::Misfiled(id) | Self::Unreadable(id) => *id,
+        }
+    }
+
+    /// The entry, if it is as it should be.
+    #[must_use]
+    pub fn readable(self) -> Option<AuditEntry> {
+        match self {
+            Self::Readable(entry) => Some(entry),
+            Self::Misfiled(_) | Self::Unreadable(_) => None,
+        }
+    }
 }

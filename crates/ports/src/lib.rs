@@ -25,7 +25,7 @@ mod users;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-pub use audit::{AuditTrail, Unlinked};
+pub use audit::{AuditTrail, StoredEntry, Unlinked};
 pub use blacklist::{BlacklistCursor, BlacklistPage, BlacklistWakeups, TokenBlacklist};
 pub use effects::Effects;
 pub use error::{StoreError, StoreResult};

@@ -1,9 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use maestro_auth_domain::{Action, AuditEntry, AuditFilter, AuditId, AuditLink, Subject, TenantId, UserId};
-use maestro_auth_ports::{AuditTrail, StoreResult, Unlinked};
+use maestro_auth_ports::{AuditTrail, StoreResult, StoredEntry, Unlinked};
 
 use super::MemoryStore;
 
@@ -39,6 +40,10 @@ impl Trail {
         }
         self.queue.insert(entry.id);
         self.entries.insert(entry.id, entry);
+    }
+
+    fn entry(&self, id: AuditId) -> Option<StoredEntry> {
+        self.entries.get(&id).cloned().map(StoredEntry::Readable)
     }
 
     fn last_position(&self) -> i64 {
@@ -87,10 +92,11 @@ impl AuditTrail for MemoryStore {
         Ok(entries.filter(|entry| filter.matches(entry)).take(limit as usize).cloned().collect())
     }
 
-    async fn unlinked(&self, limit: u32) -> StoreResult<Unlinked> {
+    async fn unlinked(&self, after: Option<AuditId>, limit: u32) -> StoreResult<Unlinked> {
         let trail = &self.state()?.audit;
-        let oldest_first = trail.queue.iter().take(limit as usize);
-        let entries = oldest_first.filter_map(|id| trail.entries.get(id)).cloned().collect();
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let oldest_first = trail.queue.range((start, Bound::Unbounded)).take(limit as usize);
+        let entries = oldest_first.filter_map(|id| trail.entry(*id)).collect();
         Ok(Unlinked { entries, last: trail.chain.last().copied() })
     }
 
@@ -106,11 +112,11 @@ impl AuditTrail for MemoryStore {
         Ok(true)
     }
 
-    async fn read_chain(&self, after: i64, limit: u32) -> StoreResult<Vec<(AuditLink, Option<AuditEntry>)>> {
+    async fn read_chain(&self, after: i64, limit: u32) -> StoreResult<Vec<(AuditLink, Option<StoredEntry>)>> {
         let trail = &self.state()?.audit;
         let read = trail.chain.partition_point(|link| link.position <= after);
         let links = trail.chain[read..].iter().take(limit as usize);
-        Ok(links.map(|link| (*link, trail.entries.get(&link.entry).cloned())).collect())
+        Ok(links.map(|link| (*link, trail.entry(link.entry))).collect())
     }
 
     /// There is no way into memory but by this port, so nobody else has put anything there.

@@ -13,8 +13,8 @@ use maestro_auth_ports::{
     CreateOutcome, CreateServiceOutcome, Credentials, DeleteOutcome, Effects, FirstAdminOutcome, OpenOutcome,
     Principal, RegisterOutcome, RevokeAllOutcome, RevokeKeyOutcome, RoleRepository, RotateOutcome,
     ServiceRepository, SessionRepository, SetPasswordOutcome, SigningKeyRecord, SigningKeyRepository,
-    StoreError, StoreHealth, StoreResult, StoredCatalogue, Stores, TokenBlacklist, Unlinked, UpdateOutcome,
-    UserPage, UserRepository,
+    StoreError, StoreHealth, StoreResult, StoredCatalogue, StoredEntry, Stores, TokenBlacklist, Unlinked,
+    UpdateOutcome, UserPage, UserRepository,
 };
 
 /// A storage that a test can switch off, to see what its callers make of it.
@@ -184,9 +184,9 @@ forward!(audit: AuditTrail {
         before: Option<AuditId>,
         limit: u32
     ) -> Vec<AuditEntry>;
-    unlinked(limit: u32) -> Unlinked;
+    unlinked(after: Option<AuditId>, limit: u32) -> Unlinked;
     link(after: i64, links: &[AuditLink]) -> bool;
-    read_chain(after: i64, limit: u32) -> Vec<(AuditLink, Option<AuditEntry>)>;
+    read_chain(after: i64, limit: u32) -> Vec<(AuditLink, Option<StoredEntry>)>;
     find_strays(after: Option<AuditId>, limit: u32) -> Vec<AuditId>;
 });
 

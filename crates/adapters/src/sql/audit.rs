@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use maestro_auth_domain::{
     Action, AuditEntry, AuditFilter, AuditId, AuditLink, Subject, TenantId, Timestamp,
 };
-use maestro_auth_ports::{AuditTrail, StoreResult, Unlinked};
+use maestro_auth_ports::{AuditTrail, StoreResult, StoredEntry, Unlinked};
 use uuid::Uuid;
 
 use super::dialect::Dialect;
@@ -55,15 +55,32 @@ const FIND_OF_USER: &str = concat!(
     range!("AND subject_user = $7 AND action = COALESCE($8, action)"),
     ") AS concerned ORDER BY audit_id DESC LIMIT $6"
 );
+/// The position of an entry of the queue that hangs on the chain already: somebody has put it there once more. As a value, and
+/// not as a condition, it is looked up for the rows of the page alone.
+macro_rules! position_of_queued {
+    () => {
+        "(SELECT position FROM audit_links WHERE audit_links.entry_id = audit_queue.entry_id)"
+    };
+}
+
 const UNLINKED: &str = concat!(
     "SELECT ",
     audit_columns!(),
-    " FROM audit_queue JOIN audit_entries ON audit_entries.id = audit_queue.entry_id \
-     ORDER BY audit_queue.entry_id LIMIT $1"
+    ", ",
+    position_of_queued!(),
+    " AS position FROM audit_queue JOIN audit_entries ON audit_entries.id = audit_queue.entry_id \
+     WHERE audit_queue.entry_id > $1 ORDER BY audit_queue.entry_id LIMIT $2"
+);
+/// At most `$2`, and up to `$1` only, which is the last one to be linked: however long the queue is, it ends in time.
+const DROP_LINKED: &str = concat!(
+    "DELETE FROM audit_queue WHERE entry_id IN (SELECT entry_id FROM audit_queue WHERE entry_id <= $1 AND ",
+    position_of_queued!(),
+    " IS NOT NULL LIMIT $2)"
 );
 const LAST_LINK: &str = "SELECT position, entry_id, mac FROM audit_links ORDER BY position DESC LIMIT 1";
 const READ_CHAIN: &str = concat!(
-    "SELECT audit_links.position, audit_links.entry_id, audit_links.mac, ",
+    "SELECT audit_links.position, audit_links.entry_id, audit_links.mac, \
+     audit_entries.actor_user, audit_entries.subject_user, ",
     audit_columns!(),
     " FROM audit_links LEFT JOIN audit_entries ON audit_entries.id = audit_links.entry_id \
      WHERE audit_links.position > $1 ORDER BY audit_links.position LIMIT $2"
@@ -78,8 +95,8 @@ const FIND_STRAYS: &str = "SELECT id AS audit_id FROM audit_entries WHERE id > $
      AND NOT EXISTS (SELECT 1 FROM audit_queue WHERE audit_queue.entry_id = audit_entries.id) \
      ORDER BY id LIMIT $3";
 
-/// How many entries one statement looks at in search of strays, of which there may be none at all: however long the
-/// trail is, each statement ends in time.
+/// How many entries one statement looks at in search of strays, of which there may be none at all, and how many it takes from
+/// the queue: however long the trail is, each statement ends in time.
 const WINDOW: u32 = 20_000;
 
 #[async_trait]
@@ -98,39 +115,49 @@ impl<D: Dialect> AuditTrail for SqlStore<D> {
         before: Option<AuditId>,
         limit: u32,
     ) -> StoreResult<Vec<AuditEntry>> {
-        let (oldest, newest) = ids_between(filter, before);
-        let values = Values::default()
-            .bind(tenant)
-            .bind(oldest)
-            .bind(newest)
-            .bind(filter.since.unwrap_or(Timestamp::from_unix_micros(i64::MIN)))
-            .bind(filter.until.unwrap_or(Timestamp::from_unix_micros(i64::MAX)))
-            .bind(limit);
-        let action = filter.action.map(Action::as_str);
-        let find = match (filter.user, action) {
-            (Some(user), action) => values.bind(user).bind(action).for_one(FIND_OF_USER),
-            (None, Some(action)) => values.bind(action).for_one(FIND_OF_ACTION),
-            (None, None) => values.for_one(FIND),
-        };
-        all(&self.read(find).await?, rows::audit_entry)
+        let (mut found, mut before) = (Vec::new(), before);
+        let (mut seen, mut is_last) = (0, false);
+        while !is_last && found.len() < limit as usize {
+            let page = all(&self.read(find(tenant, filter, before, limit)).await?, rows::stored_entry)?;
+            is_last = page.len() < limit as usize;
+            before = page.last().map(StoredEntry::id);
+            seen += page.len();
+            found.extend(page.into_iter().filter_map(StoredEntry::readable));
+        }
+        if found.len() < seen {
+            let unreadable = seen - found.len();
+            tracing::warn!(unreadable, "the audit trail holds entries that can't be read; they are skipped");
+        }
+        found.truncate(limit as usize);
+        Ok(found)
     }
 
     /// The last link is read first: when it still is the last one as the next is laid, then nothing was linked in
     /// between, and what was read afterwards hangs nowhere.
-    async fn unlinked(&self, limit: u32) -> StoreResult<Unlinked> {
+    async fn unlinked(&self, after: Option<AuditId>, limit: u32) -> StoreResult<Unlinked> {
         let last = first(&self.read(Statement::new(LAST_LINK)).await?, rows::audit_link)?;
-        let waiting = self.read(Statement::new(UNLINKED).bind(limit)).await?;
-        Ok(Unlinked { entries: all(&waiting, rows::audit_entry)?, last })
+        let mut after = after.unwrap_or(AuditId::from_uuid(Uuid::nil()));
+        let (mut entries, mut is_last) = (Vec::new(), false);
+        while !is_last && entries.len() < limit as usize {
+            let page = self.read(Statement::new(UNLINKED).bind(after).bind(limit)).await?;
+            is_last = page.len() < limit as usize;
+            after = page.last().map(rows::audit_id).transpose()?.unwrap_or(after);
+            entries.extend(all(&page, rows::waiting_entry)?.into_iter().flatten());
+        }
+        entries.truncate(limit as usize);
+        Ok(Unlinked { entries, last })
     }
 
     async fn link(&self, after: i64, links: &[AuditLink]) -> StoreResult<bool> {
         let lock = D::LOCK_BY_NAME.map(|sql| Statement::new(sql).bind("audit_links"));
+        let newest = links.iter().map(|link| link.entry).max();
+        let drop_linked = newest.map(|newest| Statement::new(DROP_LINKED).bind(newest).bind(WINDOW));
         let lay = Values::default().bind(after).bind(links).for_each(D::LINK);
-        let laid = self.write_all(lock.into_iter().chain(lay)).await.map(last)?;
+        let laid = self.write_all(lock.into_iter().chain(drop_linked).chain(lay)).await.map(last)?;
         Ok(!laid.is_empty())
     }
 
-    async fn read_chain(&self, after: i64, limit: u32) -> StoreResult<Vec<(AuditLink, Option<AuditEntry>)>> {
+    async fn read_chain(&self, after: i64, limit: u32) -> StoreResult<Vec<(AuditLink, Option<StoredEntry>)>> {
         let read = Statement::new(READ_CHAIN).bind(after).bind(limit);
         all(&self.read(read).await?, |row| Ok((rows::audit_link(row)?, rows::linked_entry(row)?)))
     }
@@ -150,6 +177,23 @@ impl<D: Dialect> AuditTrail for SqlStore<D> {
             }
             after = until;
         }
+    }
+}
+
+/// Asks for the entries of a page.
+fn find(tenant: TenantId, filter: &AuditFilter, before: Option<AuditId>, limit: u32) -> Statement {
+    let (oldest, newest) = ids_between(filter, before);
+    let values = Values::default()
+        .bind(tenant)
+        .bind(oldest)
+        .bind(newest)
+        .bind(filter.since.unwrap_or(Timestamp::from_unix_micros(i64::MIN)))
+        .bind(filter.until.unwrap_or(Timestamp::from_unix_micros(i64::MAX)))
+        .bind(limit);
+    match (filter.user, filter.action.map(Action::as_str)) {
+        (Some(user), action) => values.bind(user).bind(action).for_one(FIND_OF_USER),
+        (None, Some(action)) => values.bind(action).for_one(FIND_OF_ACTION),
+        (None, None) => values.for_one(FIND),
     }
 }
 
@@ -269,7 +313,7 @@ mod tests {
         let one = AuditId::from_uuid(Uuid::from_u128(1));
         let values = match sql {
             LAST_LINK => Values::default(),
-            UNLINKED => Values::default().bind(100_u32),
+            UNLINKED => Values::default().bind(Uuid::nil()).bind(100_u32),
             _ => {
                 let (nobody, last) = (Uuid::nil(), Uuid::max());
                 let range = Values::default().bind(TenantId::DEFAULT).bind(nobody).bind(last);

@@ -5,7 +5,7 @@ use maestro_auth_domain::{
     SessionId, Subject, TenantId, Timestamp, TokenId, User, UserId,
 };
 use maestro_auth_ports::{
-    Algorithm, Credentials, Principal, PublicKey, SigningKeyRecord, StoreError, StoreResult,
+    Algorithm, Credentials, Principal, PublicKey, SigningKeyRecord, StoreError, StoreResult, StoredEntry,
 };
 use sqlx::{ColumnIndex, Decode, Row, Type};
 use uuid::Uuid;
@@ -49,6 +49,7 @@ pub trait Columns:
     Column<Uuid>
     + Column<String>
     + Column<Option<String>>
+    + Column<Option<Uuid>>
     + Column<i64>
     + Column<Option<i64>>
     + Column<bool>
@@ -60,6 +61,7 @@ impl<R> Columns for R where
     R: Column<Uuid>
         + Column<String>
         + Column<Option<String>>
+        + Column<Option<Uuid>>
         + Column<i64>
         + Column<Option<i64>>
         + Column<bool>
@@ -241,7 +243,14 @@ pub(crate) fn secret_hash(row: &impl Columns) -> StoreResult<SecretHash> {
     Ok(SecretHash(bytes(row, SERVICES, "secret_hash")?))
 }
 
-pub(crate) fn audit_entry(row: &impl Columns) -> StoreResult<AuditEntry> {
+/// An entry, or the id of one that can't be read.
+pub(crate) fn stored_entry(row: &impl Columns) -> StoreResult<StoredEntry> {
+    let id = audit_id(row)?;
+    Ok(audit_entry(row).map_or(StoredEntry::Unreadable(id), StoredEntry::Readable))
+}
+
+/// The text is taken as it is stored: what was changed must not look as if it was not.
+fn audit_entry(row: &impl Columns) -> StoreResult<AuditEntry> {
     let text = |column| -> StoreResult<String> { row.get(AUDIT_ENTRIES, column) };
     let maybe_text = |column| -> StoreResult<Option<String>> { row.get(AUDIT_ENTRIES, column) };
     let corrupt = |column| StoreError::Corrupt { table: AUDIT_ENTRIES, column };
@@ -255,19 +264,42 @@ pub(crate) fn audit_entry(row: &impl Columns) -> StoreResult<AuditEntry> {
         outcome: Outcome::from_name(&text("outcome")?).ok_or(corrupt("outcome"))?,
         actor: Actor::from_text(&text("actor")?).ok_or(corrupt("actor"))?,
         subject: subject.transpose()?,
-        origin: Origin::new(
+        origin: Origin::from_stored(
             address.transpose()?,
-            maybe_text("user_agent")?.as_deref(),
-            maybe_text("request_id")?.as_deref(),
+            maybe_text("user_agent")?,
+            maybe_text("request_id")?,
         ),
         details: serde_json::from_str(&text("details")?).map_err(|_| corrupt("details"))?,
     })
 }
 
+/// An entry of the queue, unless it hangs on the chain already.
+pub(crate) fn waiting_entry(row: &impl Columns) -> StoreResult<Option<StoredEntry>> {
+    let position: Option<i64> = row.get(AUDIT_LINKS, "position")?;
+    if position.is_some() { Ok(None) } else { stored_entry(row).map(Some) }
+}
+
 /// The entry that goes with a link, if it is there.
-pub(crate) fn linked_entry(row: &impl Columns) -> StoreResult<Option<AuditEntry>> {
-    let action: Option<String> = row.get(AUDIT_ENTRIES, "action")?;
-    action.map(|_| audit_entry(row)).transpose()
+pub(crate) fn linked_entry(row: &impl Columns) -> StoreResult<Option<StoredEntry>> {
+    let id: Option<Uuid> = row.get(AUDIT_ENTRIES, "audit_id")?;
+    if id.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(match stored_entry(row)? {
+        StoredEntry::Readable(entry) if !is_found_by_its_users(row, &entry) => {
+            StoredEntry::Misfiled(entry.id)
+        }
+        entry => entry,
+    }))
+}
+
+/// Whether the columns that name users, by which entries are found, repeat what the entry says.
+fn is_found_by_its_users(row: &impl Columns, entry: &AuditEntry) -> bool {
+    let found_by = |column| -> StoreResult<Option<Uuid>> { row.get(AUDIT_ENTRIES, column) };
+    let (actor, subject) = (entry.actor.user(), entry.subject.as_ref().and_then(Subject::user));
+    [("actor_user", actor), ("subject_user", subject)]
+        .into_iter()
+        .all(|(column, user)| found_by(column).is_ok_and(|found| found == user.map(UserId::as_uuid)))
 }
 
 pub(crate) fn audit_id(row: &impl Columns) -> StoreResult<AuditId> {

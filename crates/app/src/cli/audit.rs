@@ -75,11 +75,14 @@ pub(super) async fn run(settings: &Settings, action: Action, out: &mut impl Writ
     }
 }
 
-/// Fails unless the whole trail is what the server has written.
+/// Fails unless the whole trail is what the server has written. It is told what it looks like also when nothing can be linked.
 async fn verify(auth: &AuthService, expect: Option<Place>, out: &mut impl Write) -> Result<(), Failure> {
-    auth.lay_chain().await.context("the chain was not laid over the latest entries")?;
+    let laid = auth.lay_chain().await.context("the chain was not laid over the latest entries");
     let report = auth.verify_audit().await.context("the trail was not read")?;
     print(out, &as_text(&report))?;
+    if let Err(error) = &laid {
+        print(out, &format!("{error:#}"))?;
+    }
     for fault in &report.faults {
         print(out, &fault_as_text(fault))?;
     }
@@ -92,7 +95,7 @@ async fn verify(auth: &AuthService, expect: Option<Place>, out: &mut impl Write)
         .into());
     }
     match report.fault_count {
-        0 => Ok(()),
+        0 => Ok(laid?),
         faults => Err(anyhow!("the audit trail was tampered with: faults found: {faults}").into()),
     }
 }
@@ -124,6 +127,7 @@ fn fault_as_text(fault: &ChainFault) -> String {
     match fault {
         ChainFault::Deleted { position, entry } => format!("deleted: entry {entry}, link {position}"),
         ChainFault::Changed { position, entry } => format!("changed: entry {entry}, link {position}"),
+        ChainFault::Unreadable { entry } => format!("unreadable: entry {entry}"),
         ChainFault::Gap { first, last } => format!("missing: links {first} to {last}"),
         ChainFault::Stray { entry } => format!("not by the server: entry {entry}"),
     }

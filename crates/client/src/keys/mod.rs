@@ -1,7 +1,7 @@
 //! The server's public keys.
 //!
-//! They are fetched when the service starts, when their `max-age` is over, when the feed revokes one, and when a token names a
-//! key that is not known. One task fetches, so that there is one fetch at a time and none is lost when a client hangs up;
+//! They are fetched when the service starts, when their `max-age` is over, when the feed revokes one or has to be read from its
+//! beginning, and when a token names a key that is not known. One task fetches, so that there is one fetch at a time and none is lost when a client hangs up;
 //! unknown keys cause at most one fetch in a cool-down. Keys are kept while the server is down.
 
 mod jwks;
@@ -42,6 +42,10 @@ struct Fetches {
     failed: bool,
     /// When an unknown key caused one.
     looked_up_at: Option<Instant>,
+    /// Counts the fetches that were demanded by [`Keys::refetch`].
+    demanded: u64,
+    /// Which of them had been demanded when the last one began that worked.
+    fulfilled: u64,
 }
 
 impl Keys {
@@ -51,7 +55,14 @@ impl Keys {
     const MAX_REVOKED: usize = 1_000;
 
     pub(crate) fn new(cool_down: Duration) -> Self {
-        let fetches = Fetches { pending: true, ended: 0, failed: false, looked_up_at: None };
+        let fetches = Fetches {
+            pending: true,
+            ended: 0,
+            failed: false,
+            looked_up_at: None,
+            demanded: 0,
+            fulfilled: 0,
+        };
         Self {
             known: ArcSwap::default(),
             revoked: Mutex::default(),
@@ -109,6 +120,18 @@ impl Keys {
         Ok(())
     }
 
+    /// Has the keys fetched anew right away. The known ones count until then.
+    pub(crate) fn refetch(&self) {
+        self.fetches.send_modify(|fetches| fetches.demanded += 1);
+        self.fetch_now.notify_one();
+    }
+
+    /// Whether a fetch has worked that began after the last [`Self::refetch`].
+    pub(crate) fn are_refetched(&self) -> bool {
+        let fetches = self.fetches.borrow();
+        fetches.fulfilled == fetches.demanded
+    }
+
     /// Waits for a fetch, if one runs or may be caused.
     async fn look_up(&self) {
         let mut fetches = self.fetches.subscribe();
@@ -163,7 +186,11 @@ impl Fetches {
 pub(crate) async fn follow(keys: Arc<Keys>, server: Arc<AuthServer>) {
     let mut backoff = Backoff::default();
     loop {
-        keys.fetches.send_modify(|fetches| fetches.pending = true);
+        let mut demanded = 0;
+        keys.fetches.send_modify(|fetches| {
+            fetches.pending = true;
+            demanded = fetches.demanded;
+        });
         let outcome = server.keys().await;
         let failed = outcome.is_err();
         let pause = match outcome {
@@ -181,7 +208,8 @@ pub(crate) async fn follow(keys: Arc<Keys>, server: Arc<AuthServer>) {
             }
         };
         keys.fetches.send_modify(|fetches| {
-            *fetches = Fetches { pending: false, ended: fetches.ended + 1, failed, ..*fetches };
+            let fulfilled = if failed { fetches.fulfilled } else { demanded };
+            *fetches = Fetches { pending: false, ended: fetches.ended + 1, failed, fulfilled, ..*fetches };
         });
         tokio::select! {
             () = sleep(pause) => {}

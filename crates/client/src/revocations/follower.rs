@@ -22,6 +22,8 @@ pub(crate) struct Follower {
     snapshot: Option<Image>,
     /// When the first of several pages was asked for. The last of them completes what had been revoked by then.
     round_asked_at: Option<Instant>,
+    /// Until then no poll is held, since the server had no place for one more.
+    crowded_out_until: Option<Instant>,
     backoff: Backoff,
 }
 
@@ -32,6 +34,12 @@ impl Follower {
     const SPACING: Duration = Duration::from_millis(10);
     /// … and bounds the load from polls that the server does not hold.
     const IDLE_SPACING: Duration = Duration::from_millis(200);
+    /// How long it is content with polls that are not held after the server had no place to hold one…
+    const CROWDED_OUT_FOR: Duration = Duration::from_secs(30);
+    /// … and the least time from one of these to the next: what was revoked is known well within a second.
+    const CROWDED_OUT_SPACING: Duration = Duration::from_millis(250);
+    /// The feed tells of a change of roles for longer than this, but not for ever. Whoever comes back later may have missed one.
+    const ROLES_LIMIT: Duration = Duration::from_mins(1);
     const MAX_CURSOR_BYTES: usize = 16 * 1024;
 
     pub(crate) fn new(
@@ -48,6 +56,7 @@ impl Follower {
             cursor: None,
             snapshot: Some(Image::default()),
             round_asked_at: None,
+            crowded_out_until: None,
             backoff: Backoff::default(),
         }
     }
@@ -55,10 +64,17 @@ impl Follower {
     pub(crate) async fn follow(mut self) {
         loop {
             let asked_at = Instant::now();
-            match self.poll(asked_at).await {
+            let wait = self.wait(asked_at);
+            match self.poll(asked_at, wait).await {
                 Ok(spacing) => {
                     self.recovered();
                     sleep_until(asked_at + spacing).await;
+                }
+                // The server need not be in trouble: it holds so many polls of a service, and this one was not among them.
+                Err(error) if !wait.is_zero() && error.is_overload() => {
+                    tracing::debug!("the auth server has no place to wait at; it is asked often instead");
+                    self.crowded_out_until = Some(asked_at + Self::CROWDED_OUT_FOR);
+                    sleep_until(asked_at + Self::CROWDED_OUT_SPACING).await;
                 }
                 Err(error) => {
                     if matches!(error, ServerError::CursorExpired) {
@@ -71,8 +87,8 @@ impl Follower {
     }
 
     /// Asks once, and gives the least time from this question to the next.
-    async fn poll(&mut self, asked_at: Instant) -> Result<Duration, ServerError> {
-        let page = self.server.revocations(self.cursor.as_deref(), self.wait()).await?;
+    async fn poll(&mut self, asked_at: Instant, wait: Duration) -> Result<Duration, ServerError> {
+        let page = self.server.revocations(self.cursor.as_deref(), wait).await?;
         self.check(&page)?;
         self.take_over(&page.entries)?;
         let is_idle = page.entries.is_empty();
@@ -82,22 +98,40 @@ impl Follower {
             self.round_asked_at = Some(as_of);
             return Ok(Duration::ZERO);
         }
+        if !self.keys.are_refetched() {
+            return Ok(self.idle_spacing()); // what was known before keeps refusing
+        }
+        // Before this counts as complete, so that no request finds the old roles beside fresh revocations.
+        if self.revocations.age().is_none_or(|age| age > Self::ROLES_LIMIT) {
+            self.roles.invalidate();
+        }
         if let Some(snapshot) = self.snapshot.take() {
             self.revocations.replace(snapshot);
         }
         self.revocations.complete_as_of(as_of);
-        Ok(if is_idle { self.idle_spacing() } else { Self::SPACING })
+        Ok(if self.is_crowded_out(asked_at) {
+            Self::CROWDED_OUT_SPACING
+        } else if is_idle {
+            self.idle_spacing()
+        } else {
+            Self::SPACING
+        })
     }
 
-    /// How long the server may hold the next poll: not at all while there is something to catch up with. With a third of the
-    /// permitted staleness, one that is lost on the way can be made up for.
-    fn wait(&self) -> Duration {
+    /// How long the server may hold the next poll: not at all while there is something to catch up with, or no place. With a third
+    /// of the permitted staleness, one that is lost on the way can be made up for.
+    fn wait(&self, now: Instant) -> Duration {
         let third = self.revocations.staleness.limit / 3;
         let is_behind = self.backoff.is_failing() || self.revocations.age().is_none_or(|age| age > third);
-        if is_behind || self.snapshot.is_some() || self.round_asked_at.is_some() {
+        let catches_up = is_behind || self.snapshot.is_some() || self.round_asked_at.is_some();
+        if catches_up || self.is_crowded_out(now) {
             return Duration::ZERO;
         }
         Self::LONGEST_WAIT.min(Duration::from_secs(third.as_secs()))
+    }
+
+    fn is_crowded_out(&self, now: Instant) -> bool {
+        self.crowded_out_until.is_some_and(|until| now < until)
     }
 
     fn idle_spacing(&self) -> Duration {
@@ -133,6 +167,9 @@ impl Follower {
         self.snapshot = Some(Image::default());
         // What changed in the gap may be in no entry any more.
         self.roles.invalidate();
+        // A server that was set up anew knows nothing of what had been revoked under its former keys, so those must be gone
+        // before its feed replaces what is known.
+        self.keys.refetch();
     }
 
     fn recovered(&mut self) {
@@ -143,6 +180,8 @@ impl Follower {
     }
 
     async fn failed(&mut self, error: &ServerError) {
+        // A server that answers no poll at all is in trouble, and not short of places.
+        self.crowded_out_until = None;
         let pause = self.backoff.after_failure(error.retry_after());
         if self.backoff.just_began() {
             let error: &dyn std::error::Error = error;

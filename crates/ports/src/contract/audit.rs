@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use maestro_auth_domain::{
-    Action, Actor, AuditEntry, AuditFilter, AuditLink, CatalogueRevision, ClientId, NewUser, Origin, Outcome,
-    SessionId, Subject, TenantId, Timestamp, UserId,
+    Action, Actor, AuditEntry, AuditFilter, AuditId, AuditLink, CatalogueRevision, ClientId, NewUser, Origin,
+    Outcome, SessionId, Subject, TenantId, Timestamp, UserId,
 };
 
 use super::StorageUnderTest;
 use super::fixtures::{at, audit_entry, key_id, permission_name, role_name, service, session, user};
 use super::race::race;
-use crate::{CreateOutcome, Effects, RegisterOutcome, Stores, Unlinked};
+use crate::{CreateOutcome, Effects, RegisterOutcome, StoredEntry, Stores, Unlinked};
 
 /// Every entry comes back with all that it was added with, and without what it was added without, on every instance.
 pub async fn audit_entries_come_back_as_added(storage: &dyn StorageUnderTest) {
@@ -31,7 +31,7 @@ pub async fn audit_entries_come_back_as_added(storage: &dyn StorageUnderTest) {
         assert_eq!(whole_trail(stores, other).await, std::slice::from_ref(&foreign));
     }
     added.push(foreign);
-    let mut unlinked = there.audit.unlinked(1_000).await.unwrap().entries;
+    let mut unlinked = waiting(&there, None, 1_000).await;
     unlinked.reverse();
     added.sort_by_key(|entry| std::cmp::Reverse(entry.id));
     assert_eq!(unlinked, added, "whoever lays the chain sees the same");
@@ -196,14 +196,15 @@ pub async fn every_entry_is_linked_exactly_once(storage: &dyn StorageUnderTest) 
             "a gap in the chain"
         );
         for (link, entry) in &chain {
-            assert_eq!(entry.as_ref().map(|entry| entry.id), Some(link.entry), "a link with another entry");
+            assert_eq!(entry.as_ref().map(StoredEntry::id), Some(link.entry), "a link with another entry");
         }
-        let mut entries: Vec<_> = chain.into_iter().filter_map(|(_, entry)| entry).collect();
+        let mut entries: Vec<_> =
+            chain.into_iter().filter_map(|(_, entry)| entry.and_then(StoredEntry::readable)).collect();
         entries.sort_by_key(|entry| entry.id);
         let mut expected = written.clone();
         expected.sort_by_key(|entry| entry.id);
         assert_eq!(entries, expected, "an entry is missing from the chain, or hangs there twice");
-        let unlinked = stores.audit.unlinked(10).await.unwrap();
+        let unlinked = stores.audit.unlinked(None, 10).await.unwrap();
         assert_eq!(unlinked, Unlinked { entries: Vec::new(), last: laid.last().copied() });
         assert_eq!(stores.audit.find_strays(None, 10).await.unwrap(), []);
     }
@@ -215,7 +216,17 @@ pub async fn every_entry_is_linked_exactly_once(storage: &dyn StorageUnderTest) 
         let link = links_after(wrong, std::slice::from_ref(&late));
         assert!(!instances[1].audit.link(wrong, &link).await.unwrap(), "the chain goes on from its end only");
     }
-    assert_eq!(instances[1].audit.unlinked(10).await.unwrap().entries, [late]);
+    let later = audit_entry(1);
+    instances[1].audit.append(std::slice::from_ref(&later)).await.unwrap();
+    assert_eq!(waiting(&instances[0], None, 1).await, std::slice::from_ref(&late));
+    assert_eq!(waiting(&instances[0], Some(late.id), 10).await, std::slice::from_ref(&later));
+    assert_eq!(waiting(&instances[1], None, 10).await, [late, later]);
+}
+
+/// Entries that wait for their links. Each can be read.
+pub(super) async fn waiting(stores: &Stores, after: Option<AuditId>, limit: u32) -> Vec<AuditEntry> {
+    let Unlinked { entries, .. } = stores.audit.unlinked(after, limit).await.unwrap();
+    entries.into_iter().map(|entry| entry.readable().unwrap()).collect()
 }
 
 /// 30 entries, with no cause, the cause of a user that was created, or of one that was registered.
@@ -250,7 +261,8 @@ async fn link_while(stores: Stores, writing: Arc<AtomicUsize>, limit: u32) -> Ve
     let (mut laid, mut linked) = (Vec::new(), HashSet::new());
     loop {
         let is_last_round = writing.load(Ordering::SeqCst) == 0;
-        let Unlinked { entries, last } = stores.audit.unlinked(limit).await.unwrap();
+        let Unlinked { entries, last } = stores.audit.unlinked(None, limit).await.unwrap();
+        let entries: Vec<_> = entries.into_iter().map(|entry| entry.readable().unwrap()).collect();
         assert!(entries.len() <= limit as usize, "a page is longer than its limit");
         assert!(entries.is_sorted_by_key(|entry| entry.id), "the oldest ids come first");
         assert_eq!(
@@ -287,7 +299,7 @@ pub(super) fn links_after(after: i64, entries: &[AuditEntry]) -> Vec<AuditLink> 
 }
 
 /// The chain as it hangs there now, read in pages.
-pub(super) async fn read_chain(stores: &Stores, limit: u32) -> Vec<(AuditLink, Option<AuditEntry>)> {
+pub(super) async fn read_chain(stores: &Stores, limit: u32) -> Vec<(AuditLink, Option<StoredEntry>)> {
     let mut chain: Vec<(AuditLink, _)> = Vec::new();
     loop {
         let after = chain.last().map_or(0, |(link, _)| link.position);

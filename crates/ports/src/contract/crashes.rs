@@ -12,7 +12,7 @@ use maestro_auth_domain::{
 };
 
 use super::StorageUnderTest;
-use super::audit::{is_told, links_after, read_chain, whole_trail};
+use super::audit::{is_told, links_after, read_chain, waiting, whole_trail};
 use super::blacklist::whole_log;
 use super::fixtures::{
     argon2_hash, at, audit_entry, create, delete, effects, entry, find_principal, permission_name, principal,
@@ -24,7 +24,7 @@ use super::roles::{change, stored};
 use super::users::{credentials, list};
 use crate::{
     Algorithm, CatalogueChange, CatalogueOutcome, CreateServiceOutcome, OpenOutcome, RegisterOutcome,
-    RevokeKeyOutcome, RotateOutcome, SigningKeyRecord, Stores, UpdateOutcome,
+    RevokeKeyOutcome, RotateOutcome, SigningKeyRecord, StoredEntry, Stores, UpdateOutcome,
 };
 
 const TENANT: TenantId = TenantId::DEFAULT;
@@ -105,7 +105,7 @@ async fn write_what_an_admin_writes(stores: &Stores, key: KeyId) -> Vec<(Service
     assert_eq!(outcome, CatalogueOutcome::Changed(seen.next()));
 
     stores.audit.append(&[audit_entry(3), audit_entry(4)]).await.unwrap();
-    let some = stores.audit.unlinked(20).await.unwrap().entries;
+    let some = waiting(stores, None, 20).await;
     assert!(stores.audit.link(0, &links_after(0, &some)).await.unwrap());
     services
 }
@@ -119,7 +119,7 @@ struct Everything {
     catalogue: (RoleCatalogue, CatalogueRevision),
     services: Vec<Service>,
     trail: Vec<AuditEntry>,
-    chain: Vec<(AuditLink, Option<AuditEntry>)>,
+    chain: Vec<(AuditLink, Option<StoredEntry>)>,
     unlinked: Vec<AuditEntry>,
 }
 
@@ -133,7 +133,7 @@ impl Everything {
             services: stores.services.list_services(TENANT, None, 100).await.unwrap(),
             trail: whole_trail(stores, TENANT).await,
             chain: read_chain(stores, 100).await,
-            unlinked: stores.audit.unlinked(1_000).await.unwrap().entries,
+            unlinked: waiting(stores, None, 1_000).await,
         }
     }
 }
@@ -221,7 +221,7 @@ impl Trace {
             Self::NoSession(id) => find_principal(witness, *id).await.is_none(),
             Self::Entry(entry) => whole_log(witness).await.contains(entry),
             Self::Report(entry) => is_told(witness, entry).await,
-            Self::Unlinked(entry) => witness.audit.unlinked(100_000).await.unwrap().entries.contains(entry),
+            Self::Unlinked(entry) => waiting(witness, None, 100_000).await.contains(entry),
             Self::Role(tenant, role, before) => {
                 let (catalogue, revision) = stored(witness, *tenant).await;
                 revision != *before

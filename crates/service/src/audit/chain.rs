@@ -1,5 +1,5 @@
 use maestro_auth_domain::{AuditEntry, AuditLink};
-use maestro_auth_ports::{KeyedHash, StoreResult};
+use maestro_auth_ports::{KeyedHash, StoreResult, StoredEntry, Unlinked};
 
 use crate::AuthService;
 
@@ -8,7 +8,7 @@ use crate::AuthService;
 pub(super) enum Laid {
     /// There may be more to link.
     Some,
-    /// Nothing waited.
+    /// Nothing waited that can be linked.
     Nothing,
     /// Another instance was faster.
     Overtaken,
@@ -17,7 +17,7 @@ pub(super) enum Laid {
 impl AuthService {
     const BATCH: u32 = 500;
 
-    /// Hangs every entry on the chain that does not hang there yet. For commands and tests: a server does it all the time.
+    /// Hangs every entry on the chain that does not hang there yet and can be read. For commands and tests: a server does it all the time.
     pub async fn lay_chain(&self) -> StoreResult<()> {
         while self.lay_links().await? != Laid::Nothing {}
         Ok(())
@@ -25,20 +25,35 @@ impl AuthService {
 
     /// Hangs the next entries on the chain. Of those who go on from one link the store lets one.
     pub(super) async fn lay_links(&self) -> StoreResult<Laid> {
-        let unlinked = self.stores.audit.unlinked(Self::BATCH).await?;
-        if unlinked.entries.is_empty() {
+        let (entries, mut last) = self.next_to_link().await?;
+        if entries.is_empty() {
             return Ok(Laid::Nothing);
         }
-        let after = unlinked.last.map_or(0, |last| last.position);
-        let mut last = unlinked.last;
-        let mut links = Vec::with_capacity(unlinked.entries.len());
-        for entry in &unlinked.entries {
+        let after = last.map_or(0, |last| last.position);
+        let mut links = Vec::with_capacity(entries.len());
+        for entry in &entries {
             let next = self.link(last.as_ref(), entry);
             links.push(next);
             last = Some(next);
         }
         let is_laid = self.stores.audit.link(after, &links).await?;
         Ok(if is_laid { Laid::Some } else { Laid::Overtaken })
+    }
+
+    /// At least a batch of the entries that wait, if there are as many, and the link that they go on from. Those that can't be
+    /// read stay where they are, and however many they are, they keep none behind them from being linked.
+    async fn next_to_link(&self) -> StoreResult<(Vec<AuditEntry>, Option<AuditLink>)> {
+        let Unlinked { entries: mut page, last } = self.stores.audit.unlinked(None, Self::BATCH).await?;
+        let mut entries = Vec::new();
+        loop {
+            let newest = page.last().map(StoredEntry::id);
+            let is_last = page.len() < Self::BATCH as usize;
+            entries.extend(page.into_iter().filter_map(StoredEntry::readable));
+            if is_last || entries.len() >= Self::BATCH as usize {
+                return Ok((entries, last));
+            }
+            page = self.stores.audit.unlinked(newest, Self::BATCH).await?.entries;
+        }
     }
 
     /// The link that holds `entry` after `last`.

@@ -2,9 +2,11 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::time::Duration;
 
+use maestro_auth_domain::{Action, Actor, Origin, Outcome};
 use maestro_auth_ports::StoreResult;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::Event;
 use super::chain::Laid;
 use super::repeats::Repeats;
 use crate::AuthService;
@@ -28,7 +30,9 @@ impl AuthService {
     /// Writes everything that was told until now. For who stops, or must see it.
     pub async fn flush_audit(&self) -> StoreResult<()> {
         self.soon.end_repeats(Duration::MAX);
-        self.report_lost();
+        let written = self.soon.write(&*self.stores.audit).await;
+        self.report_lost(); // now that there is room for what it tells
+        written?;
         self.soon.write(&*self.stores.audit).await
     }
 
@@ -68,7 +72,11 @@ impl AuthService {
     }
 
     fn report_lost(&self) {
-        let lost = self.soon.take_lost();
+        let lost = self.soon.report_lost(|lost| {
+            let server = Origin::default();
+            let event = Event::new(Action::EntriesLost, Actor::Server, &server).ended(Outcome::Failure);
+            self.entry(self.clock.now(), event.with("count", lost.to_string()))
+        });
         if lost > 0 {
             tracing::warn!(lost, "entries of the audit trail found no room, and are lost");
         }

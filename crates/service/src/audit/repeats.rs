@@ -11,7 +11,7 @@ pub(super) struct Repeats {
     recent: HashMap<Likeness, Recent>,
 }
 
-/// What entries have in common that are alike. Times, user agents and request ids may differ.
+/// What entries have in common that are alike: everything but times, user agents and request ids.
 #[derive(PartialEq, Eq, Hash)]
 struct Likeness {
     action: Action,
@@ -19,7 +19,7 @@ struct Likeness {
     actor: Actor,
     subject: Option<Subject>,
     address: Option<IpAddr>,
-    permission: Option<String>,
+    details: Vec<(String, String)>,
 }
 
 struct Recent {
@@ -72,14 +72,13 @@ impl Repeats {
 
 impl Likeness {
     fn of(entry: &AuditEntry) -> Self {
-        let permission = entry.details.iter().find(|(name, _)| name == "permission");
         Self {
             action: entry.action,
             outcome: entry.outcome,
             actor: entry.actor,
             subject: entry.subject.clone(),
             address: entry.origin.address,
-            permission: permission.map(|(_, value)| value.clone()),
+            details: entry.details.clone(),
         }
     }
 }

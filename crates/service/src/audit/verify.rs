@@ -1,5 +1,5 @@
-use maestro_auth_domain::{AuditEntry, AuditId, AuditLink};
-use maestro_auth_ports::StoreResult;
+use maestro_auth_domain::{AuditId, AuditLink};
+use maestro_auth_ports::{StoreResult, StoredEntry};
 
 use super::chain::{holds, mac_of};
 use crate::AuthService;
@@ -11,8 +11,8 @@ pub struct ChainReport {
     pub linked: u64,
     /// Where the chain ends. Whoever keeps it elsewhere will notice when the chain was cut off before it.
     pub head: Option<AuditLink>,
-    /// How many entries do not hang on the chain yet; more than [`Self::MAX_WAITING`] are not counted.
-    pub waiting: usize,
+    /// How many entries do not hang on the chain yet.
+    pub waiting: u64,
     /// The first of the faults, at most [`Self::MAX_FAULTS`].
     pub faults: Vec<ChainFault>,
     /// How many faults there are.
@@ -24,8 +24,12 @@ pub struct ChainReport {
 pub enum ChainFault {
     /// The entry that hangs there is gone.
     Deleted { position: i64, entry: AuditId },
-    /// The entry is not the one that was hung there, or the link is another.
+    /// The entry is not the one that was hung there, or the link is another, or a search for a user does not find the entry
+    /// by those that it names.
     Changed { position: i64, entry: AuditId },
+    /// The entry can't be read, whether it hangs on the chain or waits to: somebody has changed it, or a newer version has
+    /// written it.
+    Unreadable { entry: AuditId },
     /// There is no link from `first` to `last`.
     Gap { first: i64, last: i64 },
     /// The entry neither hangs on the chain nor waits to: somebody has put it there, or has taken its link away.
@@ -34,7 +38,6 @@ pub enum ChainFault {
 
 impl ChainReport {
     pub const MAX_FAULTS: usize = 100;
-    pub const MAX_WAITING: usize = 1_000;
 
     /// Whether nothing is wrong with it.
     #[must_use]
@@ -68,7 +71,8 @@ impl AuthService {
                 self.verify_link(&mut report, link, entry.as_ref());
             }
         }
-        self.verify_rest(&mut report).await?;
+        self.verify_waiting(&mut report).await?;
+        self.find_strays(&mut report).await?;
         Ok(report)
     }
 
@@ -78,7 +82,7 @@ impl AuthService {
         Ok(read.iter().any(|(link, _)| link.position == position && link.mac == mac))
     }
 
-    fn verify_link(&self, report: &mut ChainReport, link: AuditLink, entry: Option<&AuditEntry>) {
+    fn verify_link(&self, report: &mut ChainReport, link: AuditLink, entry: Option<&StoredEntry>) {
         let (position, before) = (link.position, report.head);
         let expected = before.map_or(0, |before| before.position).saturating_add(1);
         if position < expected {
@@ -92,16 +96,35 @@ impl AuthService {
             return report.note(ChainFault::Deleted { position, entry: link.entry });
         };
         report.linked += 1;
-        // After a gap, what the link was computed over is gone, so nobody can tell whether its entry is still the same.
-        if position == expected && !holds(&*self.keyed_hash, mac_of(before.as_ref()), &link, entry) {
+        let is_changed = match entry {
+            StoredEntry::Unreadable(entry) => return report.note(ChainFault::Unreadable { entry: *entry }),
+            StoredEntry::Misfiled(_) => true,
+            // After a gap, what the link was computed over is gone, so nobody can tell whether its entry is still the same.
+            StoredEntry::Readable(_) if position > expected => false,
+            StoredEntry::Readable(entry) => !holds(&*self.keyed_hash, mac_of(before.as_ref()), &link, entry),
+        };
+        if is_changed {
             report.note(ChainFault::Changed { position, entry: link.entry });
         }
     }
 
-    /// Looks at what does not hang on the chain.
-    async fn verify_rest(&self, report: &mut ChainReport) -> StoreResult<()> {
-        let limit = u32::try_from(ChainReport::MAX_WAITING).unwrap_or(u32::MAX);
-        report.waiting = self.stores.audit.unlinked(limit).await?.entries.len();
+    async fn verify_waiting(&self, report: &mut ChainReport) -> StoreResult<()> {
+        let mut after = None;
+        loop {
+            let page = self.stores.audit.unlinked(after, Self::VERIFIED_AT_ONCE).await?.entries;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.id());
+            for entry in page {
+                report.waiting += 1;
+                if let StoredEntry::Unreadable(entry) = entry {
+                    report.note(ChainFault::Unreadable { entry });
+                }
+            }
+        }
+    }
+
+    /// Looks for what neither hangs on the chain nor waits to.
+    async fn find_strays(&self, report: &mut ChainReport) -> StoreResult<()> {
         let mut after = None;
         loop {
             let strays = self.stores.audit.find_strays(after, Self::VERIFIED_AT_ONCE).await?;

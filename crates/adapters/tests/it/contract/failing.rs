@@ -38,7 +38,7 @@ async fn a_switched_off_storage_does_nothing_until_it_is_on_again() {
     assert!(stores.keys.list_keys(at(0)).await.is_err());
     assert!(stores.roles.catalogue(TenantId::DEFAULT).await.is_err());
     assert!(stores.services.list_services(TenantId::DEFAULT, None, 1).await.is_err());
-    assert!(stores.audit.unlinked(1).await.is_err());
+    assert!(stores.audit.unlinked(None, 1).await.is_err());
     assert!(stores.health.ping().await.is_err());
 
     switch.turn_on();

@@ -1,59 +1,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use maestro_auth_domain::{Action, AuditEntry, AuditFilter, AuditId, AuditLink, TenantId};
-use maestro_auth_ports::{AuditTrail, StoreResult, Stores, Unlinked};
+use maestro_auth_domain::{Action, AuditEntry, AuditId, AuditLink, Origin, TenantId};
+use maestro_auth_ports::StoredEntry;
 use maestro_auth_service::{ChainFault, ChainReport};
 
+use super::spoilt::{Chain, Spoilt};
 use super::trail;
 use crate::support::TestAuth;
 
-type Chain = Vec<(AuditLink, Option<AuditEntry>)>;
 /// What is done to an entry, and what it is called.
 type Change<'a> = (&'a str, &'a dyn Fn(&mut AuditEntry));
-
-/// A trail that somebody has tampered with who can write into the storage.
-struct Tampered {
-    inner: Arc<dyn AuditTrail>,
-    chain: Chain,
-    strays: Vec<AuditId>,
-}
-
-#[async_trait]
-impl AuditTrail for Tampered {
-    async fn append(&self, entries: &[AuditEntry]) -> StoreResult<()> {
-        self.inner.append(entries).await
-    }
-
-    async fn find_entries(
-        &self,
-        tenant: TenantId,
-        filter: &AuditFilter,
-        before: Option<AuditId>,
-        limit: u32,
-    ) -> StoreResult<Vec<AuditEntry>> {
-        self.inner.find_entries(tenant, filter, before, limit).await
-    }
-
-    async fn unlinked(&self, limit: u32) -> StoreResult<Unlinked> {
-        self.inner.unlinked(limit).await
-    }
-
-    async fn link(&self, after: i64, links: &[AuditLink]) -> StoreResult<bool> {
-        self.inner.link(after, links).await
-    }
-
-    async fn read_chain(&self, after: i64, limit: u32) -> StoreResult<Chain> {
-        let ahead = self.chain.iter().filter(|(link, _)| link.position > after);
-        Ok(ahead.take(limit as usize).cloned().collect())
-    }
-
-    async fn find_strays(&self, after: Option<AuditId>, limit: u32) -> StoreResult<Vec<AuditId>> {
-        let ahead = self.strays.iter().filter(|id| after.is_none_or(|after| **id > after));
-        Ok(ahead.take(limit as usize).copied().collect())
-    }
-}
 
 /// An instance whose trail of so many entries hangs on the chain.
 async fn linked(entries: usize) -> TestAuth {
@@ -73,9 +30,14 @@ async fn chain(t: &TestAuth) -> Chain {
 async fn report(t: &TestAuth, tamper: impl FnOnce(&mut Chain), strays: Vec<AuditId>) -> ChainReport {
     let mut chain = chain(t).await;
     tamper(&mut chain);
-    let tampered = Tampered { inner: t.stores.audit.clone(), chain, strays };
-    let stores = Stores { audit: Arc::new(tampered), ..t.stores.clone() };
-    t.instance_over(stores).await.auth.verify_audit().await.unwrap()
+    let tampered = Spoilt { chain: Some(chain), strays, ..Spoilt::of(t) };
+    Arc::new(tampered).instance(t).await.auth.verify_audit().await.unwrap()
+}
+
+/// Changes what the entry of a link says.
+fn change(chain: &mut Chain, index: usize, change: impl FnOnce(&mut AuditEntry)) {
+    let Some(StoredEntry::Readable(entry)) = &mut chain[index].1 else { panic!("it is there") };
+    change(entry);
 }
 
 #[tokio::test]
@@ -104,17 +66,22 @@ async fn an_empty_trail_is_sound() {
 async fn sec_118_every_change_of_an_entry_is_found() {
     let t = linked(5).await;
     let [_, other, ..] = &trail(&t).await[..] else { panic!("there are five") };
-    let changes: [Change<'_>; 7] = [
+    let long = |entry: &AuditEntry| Some(format!("{}\r\n{}", entry.id, "x".repeat(1_000)));
+    let changes: [Change<'_>; 9] = [
         ("action", &|entry| entry.action = Action::LoggedOut),
         ("time", &|entry| entry.at = entry.at + Duration::from_micros(1)),
         ("actor", &|entry| entry.actor = other.actor),
         ("subject", &|entry| entry.subject = None),
         ("origin", &|entry| entry.origin = super::somewhere()),
+        ("origin as nobody sends it", &|entry| {
+            entry.origin = Origin::from_stored(None, long(entry), long(entry));
+        }),
         ("details", &|entry| entry.details.clear()),
+        ("more details", &|entry| entry.details.push(Default::default())),
         ("tenant", &|entry| entry.tenant = TenantId::from_uuid(entry.id.as_uuid())),
     ];
-    for (what, change) in changes {
-        let tamper = |chain: &mut Chain| change(chain[4].1.as_mut().unwrap());
+    for (what, changed) in changes {
+        let tamper = |chain: &mut Chain| change(chain, 4, changed);
         let entry = chain(&t).await[4].0.entry;
         let report = report(&t, tamper, vec![]).await;
         assert_eq!(report.faults, [ChainFault::Changed { position: 5, entry }], "{what}");
@@ -129,7 +96,7 @@ async fn sec_118_what_was_deleted_or_added_is_found_and_each_fault_named_once() 
     let stray = links[0].entry;
     let tamper = |chain: &mut Chain| {
         chain[1].1 = None;
-        chain[3].1.as_mut().unwrap().details.clear();
+        change(chain, 3, |entry| entry.details.clear());
         chain.drain(5..7);
     };
     let report = report(&t, tamper, vec![stray]).await;
@@ -143,6 +110,54 @@ async fn sec_118_what_was_deleted_or_added_is_found_and_each_fault_named_once() 
         ]
     );
     assert_eq!((report.linked, report.head), (6, Some(links[8])));
+}
+
+#[tokio::test]
+async fn sec_118_what_can_not_be_read_or_is_found_by_others_than_it_names_is_a_fault_among_others() {
+    let t = linked(6).await;
+    let ids: Vec<AuditId> = chain(&t).await.iter().map(|(link, _)| link.entry).collect();
+    let tamper = |chain: &mut Chain| {
+        chain[1].1 = Some(StoredEntry::Unreadable(ids[1]));
+        chain[2].1 = Some(StoredEntry::Misfiled(ids[2]));
+        change(chain, 4, |entry| entry.details.clear());
+    };
+    let report = report(&t, tamper, vec![]).await;
+    assert_eq!(
+        report.faults,
+        [
+            ChainFault::Unreadable { entry: ids[1] },
+            ChainFault::Changed { position: 3, entry: ids[2] },
+            ChainFault::Changed { position: 5, entry: ids[4] },
+        ]
+    );
+    assert_eq!(report.linked, 6);
+}
+
+#[tokio::test]
+async fn entries_that_can_not_be_read_stay_behind_and_keep_nothing_else_from_the_chain() {
+    let t = linked(2).await;
+    for number in 2..1_300 {
+        t.signed_in(&format!("user{number}@example.org")).await;
+    }
+    // More than are read at once, and the oldest.
+    let waiting = t.stores.audit.unlinked(None, 2_000).await.unwrap().entries;
+    let waiting: Vec<AuditId> = waiting.iter().map(StoredEntry::id).collect();
+    let (unreadable, readable) = waiting.split_at(1_100);
+    let spoilt = Spoilt { unreadable: unreadable.iter().copied().collect(), ..Spoilt::of(&t) };
+    let spoilt = Arc::new(spoilt).instance(&t).await;
+    spoilt.auth.lay_chain().await.unwrap();
+
+    let linked: Vec<AuditId> = chain(&t).await.iter().map(|(link, _)| link.entry).collect();
+    assert!(readable.iter().all(|id| linked.contains(id)));
+    assert_eq!(linked.len(), 2 + readable.len());
+    let report = spoilt.auth.verify_audit().await.unwrap();
+    assert_eq!((report.linked, report.waiting, report.fault_count), (200, 1_100, 1_100));
+    assert_eq!(report.faults[0], ChainFault::Unreadable { entry: unreadable[0] });
+
+    // A version that can read them links them.
+    t.auth.lay_chain().await.unwrap();
+    let report = t.auth.verify_audit().await.unwrap();
+    assert_eq!((report.is_sound(), report.linked, report.waiting), (true, 1_300, 0));
 }
 
 #[tokio::test]

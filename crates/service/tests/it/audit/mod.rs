@@ -4,6 +4,7 @@ mod chain;
 mod events;
 mod reads;
 mod soon;
+mod spoilt;
 
 use maestro_auth_domain::{AuditEntry, AuditFilter, Origin, TenantId};
 

@@ -1,10 +1,12 @@
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use maestro_auth_domain::{Action, Origin, UserFilter};
+use maestro_auth_domain::{Action, Actor, AuditFilter, Origin, Outcome, Timestamp, UserFilter};
 use maestro_auth_service::{AuthService, Caller};
 use tokio::task::JoinHandle;
 
+use super::spoilt::Spoilt;
 use super::{detail, flushed_trail, trail};
 use crate::support::{PASSWORD, TestAuth, permission};
 
@@ -35,11 +37,7 @@ async fn a_refused_login_is_in_the_trail_within_a_second_and_on_the_chain_within
 #[tokio::test]
 async fn what_the_storage_did_not_take_is_written_once_it_is_back() {
     let t = TestAuth::new().await;
-    let ada = t.signed_in(ADA).await;
-    for number in 0..1_200 {
-        let missing = Some(permission(&format!("report:print{number}")));
-        t.auth.admit_user(&ada.access_token, missing, Origin::default()).await.unwrap_err();
-    }
+    deny(&t, 1_200).await;
     t.storage.turn_off();
     for _ in 0..2 {
         assert!(t.auth.flush_audit().await.is_err());
@@ -47,6 +45,77 @@ async fn what_the_storage_did_not_take_is_written_once_it_is_back() {
     t.storage.turn_on();
     flushed_trail(&t).await;
     assert_eq!(count(&t, Action::AccessDenied).await, 1_200);
+}
+
+/// Lets as many denials be told, each of which is like no other.
+async fn deny(t: &TestAuth, count: usize) {
+    let ada = t.login_or_register(ADA).await;
+    for number in 0..count {
+        let missing = Some(permission(&format!("report:print{number}")));
+        t.auth.admit_user(&ada.access_token, missing, Origin::default()).await.unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn a_storage_that_takes_few_at_once_gets_few_and_more_again_when_it_can() {
+    let storage = TestAuth::new().await;
+    let spoilt = Arc::new(Spoilt::of(&storage));
+    let t = Arc::clone(&spoilt).instance(&storage).await;
+    deny(&t, 300).await;
+    spoilt.capacity.store(3, Ordering::SeqCst);
+    let mut failures = 0;
+    while t.auth.flush_audit().await.is_err() {
+        failures += 1;
+        assert!(failures < 100, "the storage could take them");
+    }
+    assert_eq!(count(&t, Action::AccessDenied).await, 300);
+    let given = std::mem::take(&mut *spoilt.appended.lock().unwrap());
+    assert_eq!(given[..7], [200, 100, 50, 25, 12, 6, 3]);
+
+    spoilt.capacity.store(usize::MAX, Ordering::SeqCst);
+    t.clock.advance(Duration::from_mins(1));
+    deny(&t, 2_500).await;
+    t.auth.flush_audit().await.unwrap();
+    let given = std::mem::take(&mut *spoilt.appended.lock().unwrap());
+    assert_eq!(given.iter().max(), Some(&200), "{given:?}");
+    assert_eq!(count(&t, Action::AccessDenied).await, 2_800);
+
+    spoilt.capacity.store(0, Ordering::SeqCst);
+    deny(&t, 9).await;
+    for _ in 0..20 {
+        assert!(t.auth.flush_audit().await.is_err());
+    }
+    assert_eq!(spoilt.appended.lock().unwrap().last(), Some(&1), "never none");
+}
+
+#[tokio::test]
+async fn how_many_entries_were_lost_is_told_in_the_trail() {
+    let t = TestAuth::new().await;
+    t.signed_in(ADA).await;
+    deny(&t, 10_007).await;
+    let written = flushed_trail(&t).await;
+    let [lost] = &written.iter().filter(|entry| entry.action == Action::EntriesLost).collect::<Vec<_>>()[..]
+    else {
+        panic!("it is told once")
+    };
+    assert_eq!(
+        (lost.actor, lost.outcome, detail(lost, "count")),
+        (Actor::Server, Outcome::Failure, Some("7"))
+    );
+    assert_eq!((&lost.subject, &lost.origin), (&None, &Origin::default()));
+    assert_eq!(count(&t, Action::AccessDenied).await, 10_000);
+    flushed_trail(&t).await;
+    assert_eq!(count(&t, Action::EntriesLost).await, 1, "nothing was lost since");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_tells_what_was_lost_once_a_minute() {
+    let t = TestAuth::new().await;
+    let follower = following(&t);
+    deny(&t, 10_001).await;
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert_eq!(count(&t, Action::EntriesLost).await, 1);
+    follower.abort();
 }
 
 #[tokio::test(start_paused = true)]
@@ -97,7 +166,7 @@ async fn alike_entries_of_one_minute_are_two_the_second_of_which_counts() {
 }
 
 #[tokio::test]
-async fn entries_that_differ_in_whom_they_concern_are_not_alike() {
+async fn entries_that_differ_in_whom_they_concern_or_in_a_detail_are_not_alike() {
     let t = TestAuth::new().await;
     let (ada, ida) = (t.signed_in(ADA).await, t.signed_in("ida@example.org").await);
     for _ in 0..2 {
@@ -105,15 +174,25 @@ async fn entries_that_differ_in_whom_they_concern_are_not_alike() {
             t.auth.find_user(&Caller::operator(), user).await.unwrap();
         }
         t.auth.list_users(&Caller::operator(), &UserFilter::default(), None, 50).await.unwrap();
+        for since in [1, 2] {
+            let since = Some(Timestamp::from_unix_seconds(since));
+            let filter = AuditFilter { since, ..AuditFilter::default() };
+            t.auth.find_audit(&Caller::operator(), &filter, None, 1).await.unwrap();
+        }
         for missing in ["user:view", "role:view"] {
             let missing = Some(permission(missing));
             t.auth.admit_user(&ada.access_token, missing, Origin::default()).await.unwrap_err();
         }
     }
     let written = flushed_trail(&t).await;
-    for (action, expected) in [(Action::UserViewed, 4), (Action::UserListed, 2), (Action::AccessDenied, 4)] {
+    for (action, expected) in [
+        (Action::UserViewed, 4),
+        (Action::UserListed, 2),
+        (Action::AuditViewed, 4),
+        (Action::AccessDenied, 4),
+    ] {
         assert_eq!(count(&t, action).await, expected, "{}", action.as_str());
     }
     let repeated = written.iter().filter(|entry| detail(entry, "repeated") == Some("1")).count();
-    assert_eq!(repeated, 5);
+    assert_eq!(repeated, 7);
 }

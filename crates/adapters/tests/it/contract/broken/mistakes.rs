@@ -371,7 +371,7 @@ pub(super) struct LinksWhereverTheChainEnds;
 impl Mistake for LinksWhereverTheChainEnds {
     async fn link(&self, right: &Stores, _: i64, links: &[AuditLink]) -> StoreResult<bool> {
         yield_now().await;
-        let last = right.audit.unlinked(1).await?.last;
+        let last = right.audit.unlinked(None, 1).await?.last;
         right.audit.link(last.map_or(0, |last| last.position), links).await
     }
 }

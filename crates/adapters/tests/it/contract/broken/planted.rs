@@ -14,7 +14,7 @@ use maestro_auth_ports::{
     AuditTrail, CatalogueChange, CatalogueOutcome, CreateOutcome, CreateServiceOutcome, Credentials,
     DeleteOutcome, Effects, FirstAdminOutcome, OpenOutcome, Principal, RegisterOutcome, RevokeAllOutcome,
     RoleRepository, RotateOutcome, ServiceRepository, SessionRepository, SetPasswordOutcome, StoreResult,
-    StoredCatalogue, Stores, Unlinked, UpdateOutcome, UserPage, UserRepository,
+    StoredCatalogue, StoredEntry, Stores, Unlinked, UpdateOutcome, UserPage, UserRepository,
 };
 
 /// A storage in memory with a mistake in front.
@@ -158,9 +158,9 @@ steps! {
             before: Option<AuditId>,
             limit: u32
         ) -> Vec<AuditEntry>;
-        unlinked(limit: u32) -> Unlinked;
+        unlinked(after: Option<AuditId>, limit: u32) -> Unlinked;
         link(after: i64, links: &[AuditLink]) -> bool;
-        read_chain(after: i64, limit: u32) -> Vec<(AuditLink, Option<AuditEntry>)>;
+        read_chain(after: i64, limit: u32) -> Vec<(AuditLink, Option<StoredEntry>)>;
         find_strays(after: Option<AuditId>, limit: u32) -> Vec<AuditId>;
     }
 }

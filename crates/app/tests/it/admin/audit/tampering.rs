@@ -16,6 +16,8 @@ on_every_database!(
     sec_118_a_trail_that_nobody_touched_is_sound,
     sec_118_the_storage_refuses_to_change_the_trail,
     sec_118_a_changed_entry_is_named,
+    sec_118_an_entry_that_can_not_be_read_is_named_and_hides_no_other,
+    sec_118_a_trail_is_looked_at_though_nothing_can_be_linked,
     sec_118_a_deleted_and_an_added_entry_are_named,
     sec_118_a_chain_that_was_cut_off_is_not_the_expected_one,
 );
@@ -135,6 +137,46 @@ async fn sec_118_a_changed_entry_is_named(storage: Storage) {
     assert!(failed.expect("a failure").contains("faults found: 1"), "{printed}");
     assert!(printed.contains(&format!("changed: entry {}", ids[0])), "{printed}");
     assert_eq!(printed.matches("entry ").count(), 1, "{printed}");
+}
+
+async fn sec_118_an_entry_that_can_not_be_read_is_named_and_hides_no_other(storage: Storage) {
+    let ids = written(&storage).await;
+    without_triggers(&storage).await;
+    let of_entry = |index: usize| {
+        format!(
+            "WHERE at = (SELECT at FROM audit_entries WHERE action = 'user.registered' ORDER BY id LIMIT 1 OFFSET {index})"
+        )
+    };
+    // The first hangs on the chain by now or not; both are seen.
+    let details = format!("UPDATE audit_entries SET details = 'no JSON' {}", of_entry(1)).leak();
+    tamper(&storage, details, details).await.expect("nothing stops the owner now");
+    verified(&storage, None);
+    let user = format!("UPDATE audit_entries SET subject_user = NULL {}", of_entry(0)).leak();
+    tamper(&storage, user, user).await.expect("nothing stops the owner now");
+    let (printed, failed) = verified(&storage, None);
+    assert!(failed.expect("a failure").contains("faults found: 2"), "{printed}");
+    assert!(printed.contains(&format!("changed: entry {}", ids[0])), "{printed}");
+    assert!(printed.contains(&format!("unreadable: entry {}", ids[1])), "{printed}");
+    let exported = read_jsonl(&operated(&storage, &["audit", "export", "--action", "user.registered"], ""));
+    let exported: Vec<&str> = exported.iter().map(|entry| entry["id"].as_str().expect("an id")).collect();
+    assert_eq!(exported, [&*ids[3], &ids[2], &ids[0]]);
+}
+
+async fn sec_118_a_trail_is_looked_at_though_nothing_can_be_linked(storage: Storage) {
+    written(&storage).await;
+    let done = tamper(
+        &storage,
+        "ALTER TABLE audit_links ADD CONSTRAINT refuse CHECK (FALSE) NOT VALID",
+        "CREATE TRIGGER refuse BEFORE INSERT ON audit_links BEGIN SELECT RAISE(ABORT, 'full'); END",
+    );
+    done.await.expect("an owner may do it");
+    operated(&storage, &["audit", "export"], ""); // tells of itself, so one entry waits
+    let (printed, failed) = verified(&storage, None);
+    assert!(printed.contains("last link: "), "{printed}");
+    assert!(!printed.contains("entries that wait for it: 0"), "{printed}");
+    let not_laid = "the chain was not laid over the latest entries";
+    assert!(printed.contains(not_laid), "{printed}");
+    assert!(failed.expect("a failure").contains(not_laid), "{printed}");
 }
 
 async fn sec_118_a_deleted_and_an_added_entry_are_named(storage: Storage) {
