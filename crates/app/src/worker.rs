@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::wire::{ClockSync, KeyRing};
 
 /// How soon a key that another instance made or retired is known here.
-const RELOAD_KEYS: Duration = Duration::from_secs(30);
+const RELOAD_KEYS: Duration = Duration::from_secs(5);
 /// How far a clock strays in between is far below anything that counts.
 const LOOK_AT_CLOCK: Duration = Duration::from_secs(5);
 const FORGET: Duration = Duration::from_mins(1);

@@ -43,7 +43,7 @@ pub enum CatalogueError {
     UnknownPermission(PermissionName),
     #[error("there is no role {0} to inherit from")]
     UnknownInherited(RoleName),
-    #[error("the role {0} inherits from this one, so that it would inherit from itself")]
+    #[error("the role {0} is this one or inherits from it, so that it would inherit from itself")]
     Cycle(RoleName),
     #[error("it comes with the server and stays as it is")]
     BuiltIn,

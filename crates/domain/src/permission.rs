@@ -22,7 +22,10 @@ impl PermissionName {
             {
                 Ok(Self(typed.into()))
             }
-            _ => Err(Violation::new("permission_invalid", "A permission is written resource:action.")),
+            _ => Err(Violation::new(
+                "permission_invalid",
+                "A permission is written resource:action, in 128 characters of a–z, 0–9, _ and - at most.",
+            )),
         }
     }
 

@@ -46,15 +46,23 @@ macro_rules! range {
     };
 }
 
+/// The same, of what the user `$7` has done and of what was done to it.
+macro_rules! of_user {
+    ($also:literal) => {
+        concat!(
+            "SELECT * FROM (",
+            range!("AND actor_user = $7 ", $also),
+            ") AS acting UNION SELECT * FROM (",
+            range!("AND subject_user = $7 ", $also),
+            ") AS concerned ORDER BY audit_id DESC LIMIT $6"
+        )
+    };
+}
+
 const FIND: &str = range!();
 const FIND_OF_ACTION: &str = range!("AND action = $7");
-const FIND_OF_USER: &str = concat!(
-    "SELECT * FROM (",
-    range!("AND actor_user = $7 AND action = COALESCE($8, action)"),
-    ") AS acting UNION SELECT * FROM (",
-    range!("AND subject_user = $7 AND action = COALESCE($8, action)"),
-    ") AS concerned ORDER BY audit_id DESC LIMIT $6"
-);
+const FIND_OF_USER: &str = of_user!("");
+const FIND_OF_USER_AND_ACTION: &str = of_user!("AND action = $8");
 /// The position of an entry of the queue that hangs on the chain already: somebody has put it there once more. As a value, and
 /// not as a condition, it is looked up for the rows of the page alone.
 macro_rules! position_of_queued {
@@ -191,7 +199,8 @@ fn find(tenant: TenantId, filter: &AuditFilter, before: Option<AuditId>, limit: 
         .bind(filter.until.unwrap_or(Timestamp::from_unix_micros(i64::MAX)))
         .bind(limit);
     match (filter.user, filter.action.map(Action::as_str)) {
-        (Some(user), action) => values.bind(user).bind(action).for_one(FIND_OF_USER),
+        (Some(user), Some(action)) => values.bind(user).bind(action).for_one(FIND_OF_USER_AND_ACTION),
+        (Some(user), None) => values.bind(user).for_one(FIND_OF_USER),
         (None, Some(action)) => values.bind(action).for_one(FIND_OF_ACTION),
         (None, None) => values.for_one(FIND),
     }
@@ -256,10 +265,12 @@ mod tests {
     use crate::testing::fresh_database;
 
     /// Each way to ask, the indexes that must answer, and whether what they give is in order already.
-    const PAGES: [(&str, &[&str], bool); 5] = [
+    const PAGES: [(&str, &[&str], bool); 6] = [
         (FIND, &["audit_entries_p"], true), // by its own index, or the primary key
         (FIND_OF_ACTION, &["audit_entries_actions"], true),
         (FIND_OF_USER, &["audit_entries_actors", "audit_entries_subjects"], false),
+        // By those of the action, too, or without for who has few entries.
+        (FIND_OF_USER_AND_ACTION, &["audit_entries_actors", "audit_entries_subjects"], false),
         (UNLINKED, &["audit_queue"], true),
         (LAST_LINK, &["audit_links"], true),
     ];
@@ -322,7 +333,8 @@ mod tests {
         };
         match sql {
             FIND_OF_ACTION => values.bind("key.rotated").for_one(sql),
-            FIND_OF_USER => values.bind(one).bind(None::<&str>).for_one(sql),
+            FIND_OF_USER => values.bind(one).for_one(sql),
+            FIND_OF_USER_AND_ACTION => values.bind(one).bind("login.succeeded").for_one(sql),
             _ => values.for_one(sql),
         }
     }

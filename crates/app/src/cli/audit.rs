@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use maestro_auth_domain::{self as domain, AuditFilter, Timestamp, UserId};
 use maestro_auth_service::{AuthService, Caller, ChainFault, ChainReport};
 
-use super::print;
+use super::{print, write_text};
 use crate::audit_text::Format;
 use crate::config::Settings;
 use crate::failure::Failure;
@@ -79,25 +79,29 @@ pub(super) async fn run(settings: &Settings, action: Action, out: &mut impl Writ
 async fn verify(auth: &AuthService, expect: Option<Place>, out: &mut impl Write) -> Result<(), Failure> {
     let laid = auth.lay_chain().await.context("the chain was not laid over the latest entries");
     let report = auth.verify_audit().await.context("the trail was not read")?;
-    print(out, &as_text(&report))?;
-    if let Err(error) = &laid {
-        print(out, &format!("{error:#}"))?;
-    }
-    for fault in &report.faults {
-        print(out, &fault_as_text(fault))?;
-    }
-    if let Some(Place { position, mac }) = expect
-        && !auth.has_audit_link(position, mac).await?
-    {
-        return Err(anyhow!(
-            "the chain does not hold the expected link {position}: it was cut off or replaced"
-        )
-        .into());
+    let lacks_expected = match expect {
+        Some(Place { position, mac }) => !auth.has_audit_link(position, mac).await?,
+        None => false,
+    };
+    let told = tell(&report, laid.as_ref().err(), out);
+    // The verdict counts whether somebody reads what leads to it or not.
+    if lacks_expected {
+        let why = "the chain does not hold the expected link: it was cut off or replaced";
+        return Err(anyhow!(why).into());
     }
     match report.fault_count {
-        0 => Ok(laid?),
-        faults => Err(anyhow!("the audit trail was tampered with: faults found: {faults}").into()),
+        0 => laid?,
+        faults => return Err(anyhow!("the audit trail was tampered with: faults found: {faults}").into()),
     }
+    told
+}
+
+fn tell(report: &ChainReport, not_laid: Option<&anyhow::Error>, out: &mut impl Write) -> Result<(), Failure> {
+    print(out, &as_text(report))?;
+    if let Some(error) = not_laid {
+        print(out, &format!("{error:#}"))?;
+    }
+    report.faults.iter().try_for_each(|fault| print(out, &fault_as_text(fault)))
 }
 
 async fn write_export(auth: &Arc<AuthService>, export: Export, out: &mut impl Write) -> Result<(), Failure> {
@@ -112,10 +116,6 @@ async fn write_export(auth: &Arc<AuthService>, export: Export, out: &mut impl Wr
     Ok(())
 }
 
-fn write_text(out: &mut impl Write, text: &str) -> Result<(), Failure> {
-    Ok(out.write_all(text.as_bytes()).context("the output can't be written")?)
-}
-
 fn as_text(report: &ChainReport) -> String {
     let ChainReport { linked, waiting, .. } = report;
     let head = report.head.map(|head| Place { position: head.position, mac: head.mac });
@@ -128,6 +128,7 @@ fn fault_as_text(fault: &ChainFault) -> String {
         ChainFault::Deleted { position, entry } => format!("deleted: entry {entry}, link {position}"),
         ChainFault::Changed { position, entry } => format!("changed: entry {entry}, link {position}"),
         ChainFault::Unreadable { entry } => format!("unreadable: entry {entry}"),
+        ChainFault::Gap { first, last } if first == last => format!("missing: link {first}"),
         ChainFault::Gap { first, last } => format!("missing: links {first} to {last}"),
         ChainFault::Stray { entry } => format!("not by the server: entry {entry}"),
     }

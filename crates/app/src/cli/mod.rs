@@ -6,6 +6,7 @@ mod healthcheck;
 mod key;
 mod migrate;
 mod password_input;
+mod permission;
 mod role;
 mod service;
 mod user;
@@ -50,6 +51,9 @@ enum Command {
     /// List, make and delete roles
     #[command(subcommand)]
     Role(role::Action),
+    /// List, make and delete the permissions that roles and services can be given
+    #[command(subcommand)]
+    Permission(permission::Action),
     /// Register, list and delete the services that ask this server
     #[command(subcommand)]
     Service(service::Action),
@@ -91,6 +95,9 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
             operate(config, async |settings| migrate::run(settings, action, out).await)
         }
         Command::User(action) => operate(config, async |settings| user::run(settings, action, out).await),
+        Command::Permission(action) => {
+            operate(config, async |settings| permission::run(settings, action, out).await)
+        }
         Command::Role(action) => operate(config, async |settings| role::run(settings, action, out).await),
         Command::Service(action) => {
             operate(config, async |settings| service::run(settings, action, out).await)
@@ -122,8 +129,14 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     Ok(runtime.context("the runtime did not start")?)
 }
 
+/// Writes a line.
 fn print(out: &mut impl Write, text: &str) -> Result<(), Failure> {
-    let written = writeln!(out, "{text}").map_err(|error| match error.kind() {
+    write_text(out, &format!("{text}\n"))
+}
+
+/// Writes a text as it is.
+fn write_text(out: &mut impl Write, text: &str) -> Result<(), Failure> {
+    let written = out.write_all(text.as_bytes()).map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => anyhow::Error::new(NobodyReads),
         _ => anyhow::Error::new(error).context("the output can't be written"),
     });

@@ -43,10 +43,7 @@ where
     within(wait + DEADLINE, work).await
 }
 
-async fn within<T, E>(
-    limit: Duration,
-    work: impl Future<Output = Result<T, E>>,
-) -> Result<T, ApiError>
+async fn within<T, E>(limit: Duration, work: impl Future<Output = Result<T, E>>) -> Result<T, ApiError>
 where
     ApiError: From<E>,
 {

@@ -61,11 +61,7 @@ impl Endpoint {
         delete = [DELETE];
     }
 
-    fn new(
-        path: &'static str,
-        is_negotiated: bool,
-        negotiates: fn(&GuardContext<'_>) -> bool,
-    ) -> Self {
+    fn new(path: &'static str, is_negotiated: bool, negotiates: fn(&GuardContext<'_>) -> bool) -> Self {
         let (resource, methods) = (web::resource(path), Vec::new());
         Self { path, resource, methods, negotiates, is_negotiated }
     }

@@ -55,14 +55,8 @@ impl Keys {
     const MAX_REVOKED: usize = 1_000;
 
     pub(crate) fn new(cool_down: Duration) -> Self {
-        let fetches = Fetches {
-            pending: true,
-            ended: 0,
-            failed: false,
-            looked_up_at: None,
-            demanded: 0,
-            fulfilled: 0,
-        };
+        let fetches =
+            Fetches { pending: true, ended: 0, failed: false, looked_up_at: None, demanded: 0, fulfilled: 0 };
         Self {
             known: ArcSwap::default(),
             revoked: Mutex::default(),

@@ -5,6 +5,7 @@
 
 mod actix;
 mod keys;
+mod places;
 mod revocations;
 mod roles;
 mod staleness;

@@ -88,6 +88,33 @@ async fn a_server_that_was_set_up_anew_and_takes_no_former_cursor_is_followed_al
 }
 
 #[tokio::test]
+async fn a_server_that_was_set_up_anew_has_no_token_accepted_that_its_predecessor_had_revoked() {
+    let scene = Scene::new().await;
+    let revoked = scene.token(claims().with("jti", id(41)));
+    scene.server.revoke(entry("token", &id(41)));
+    until_verdict(&scene.auth, &revoked, "token_revoked").await;
+
+    // Its feed says nothing of the token, and that the key is another can't be had yet.
+    let successor = Signer::es256("key-2");
+    scene.server.facts(|facts| {
+        facts.history = 2;
+        facts.entries.clear();
+        facts.keys = vec![successor.jwk()];
+        facts.failing = vec![FakeServer::JWKS];
+    });
+    let polls = || scene.server.facts(|facts| facts.polls);
+    let before = polls();
+    until("its feed was read some times", || polls() > before + 4).await;
+    assert_eq!(scene.verdict(&revoked).await, "token_revoked");
+    assert_eq!(scene.auth.status().revocations, 1, "what was known before is kept");
+
+    scene.server.recover();
+    until("its feed has replaced the former", || scene.auth.status().revocations == 0).await;
+    assert_eq!(scene.verdict(&revoked).await, "invalid_token", "its key has gone first");
+    assert_eq!(scene.verdict(&successor.token(&claims())).await, "accepted");
+}
+
+#[tokio::test]
 async fn the_server_is_not_asked_for_each_token() {
     let scene = Scene::new().await;
     let asked =

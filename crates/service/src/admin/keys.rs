@@ -12,7 +12,7 @@ pub enum KeyState {
     Next,
     /// It signs.
     Active,
-    /// It has signed tokens that still live.
+    /// It signs no more; tokens that it has signed may still live.
     Retiring,
 }
 
@@ -31,9 +31,11 @@ impl AuthService {
         let is_due = |key: &&PublicKey| key.active_from <= now;
         let end = |key: &&PublicKey| (key.retires_at.is_none(), key.retires_at);
         let signs = keys.iter().filter(is_due).max_by_key(end).or_else(|| keys.last());
+        // Once a key without an end signs, one that was to come before it never does.
+        let is_overtaken = key.retires_at.is_some() && signs.is_some_and(|signs| signs.retires_at.is_none());
         if signs.is_some_and(|signs| signs.kid == key.kid) {
             KeyState::Active
-        } else if is_due(&key) {
+        } else if is_due(&key) || is_overtaken {
             KeyState::Retiring
         } else {
             KeyState::Next

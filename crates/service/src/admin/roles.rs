@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use maestro_auth_domain::{
     Action, CatalogueError, ClientId, Description, Permission, PermissionName, RevocationTime, Revoked, Role,
     RoleCatalogue, RoleDefinition, RoleName, Subject,
@@ -84,7 +86,8 @@ impl AuthService {
         change: CatalogueChange,
         plan: impl Fn(&RoleCatalogue) -> Result<Change<'a>, CatalogueError>,
     ) -> Result<(RoleCatalogue, RoleCatalogue), AdminError> {
-        let when = self.tokens.roles_change_time(self.clock.now());
+        let now = self.clock.now();
+        let when = RevocationTime { at: now, until: now + TOLD_FOR };
         for _ in 0..MAX_TRIES {
             let (by, stored) = self.as_of_now(by).await?;
             let StoredCatalogue { catalogue: before, revision } = &*stored;
@@ -143,6 +146,9 @@ impl AuthService {
         self.note(Revoked::RoleDefinitions, when);
     }
 }
+
+/// How long the feed tells of a change: long enough for a service that was cut off, and goes on where it stood. They are few.
+const TOLD_FOR: Duration = Duration::from_hours(30 * 24);
 
 /// What a change comes to.
 struct Change<'a> {

@@ -101,13 +101,6 @@ impl Tokens {
         RevocationTime { at, until: until + longest }
     }
 
-    /// Until when a change of roles must be told: long enough for a service that was cut off and goes on where it stood. They are few.
-    pub(crate) fn roles_change_time(&self, now: Timestamp) -> RevocationTime {
-        const REMEMBERED: Duration = Duration::from_hours(30 * 24);
-
-        RevocationTime { at: now, until: now + REMEMBERED }
-    }
-
     pub(crate) fn signer(&self) -> &dyn TokenSigner {
         &*self.signer
     }

@@ -7,6 +7,7 @@ use crate::support::{Answer, PASSWORD, Server, Storage, operated, refused};
 
 on_every_database!(
     roles_are_listed_made_and_deleted_by_command,
+    permissions_are_listed_made_and_deleted_by_command,
     services_are_registered_listed_and_deleted_by_command,
     accounts_are_deleted_by_command,
 );
@@ -43,6 +44,33 @@ async fn roles_are_listed_made_and_deleted_by_command(storage: Storage) {
     }
     operated(&storage, &["user", "set-roles", "--email", "ada@example.com", "--role", "viewer"], "");
     assert_eq!(operated(&storage, &["role", "delete", "deployer"], ""), "deployer is deleted\n");
+}
+
+async fn permissions_are_listed_made_and_deleted_by_command(storage: Storage) {
+    let order = ["permission", "put", "report:print", "--description", "Print reports."];
+    assert_eq!(operated(&storage, &order, ""), "report:print is made\n");
+    assert_eq!(operated(&storage, &order, ""), "report:print is described anew\n");
+    let listed = operated(&storage, &["permission", "list"], "");
+    let line = listed.lines().find(|line| line.starts_with("report:print")).expect("it is listed");
+    assert!(line.ends_with("  Print reports."), "{line}");
+
+    operated(&storage, &["role", "put", "printer", "--permission", "report:print"], "");
+    operated(&storage, &["service", "create", "--name", "press", "--permission", "report:print"], "");
+    let delete = ["permission", "delete", "report:print"];
+    assert!(refused(&storage, &[], &delete, "").1.contains("still has the permission"));
+    let services = operated(&storage, &["service", "list"], "");
+    let id = services.split_whitespace().next().expect("a service").to_owned();
+    operated(&storage, &["service", "delete", &id], "");
+    assert!(refused(&storage, &[], &delete, "").1.contains("the role printer still names it"));
+    operated(&storage, &["role", "delete", "printer"], "");
+    assert_eq!(operated(&storage, &delete, ""), "report:print is deleted\n");
+    for (order, why) in [
+        (vec!["permission", "delete", "user:view"], "it comes with the server"),
+        (vec!["permission", "delete", "no:such"], "there is none"),
+    ] {
+        let (status, line) = refused(&storage, &[], &order, "");
+        assert!(status == 1 && line.contains(why), "{line}");
+    }
 }
 
 async fn services_are_registered_listed_and_deleted_by_command(storage: Storage) {

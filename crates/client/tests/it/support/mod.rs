@@ -4,7 +4,7 @@ mod signer;
 use std::time::Duration;
 
 use maestro_auth_client::{Builder, MaestroAuth, Refusal};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{self, Instant, sleep, timeout};
 
 pub use server::{CLIENT_ID, CLIENT_SECRET, FakeServer, NEVER};
 pub use signer::{Claims, Signer, id};
@@ -63,6 +63,13 @@ pub async fn until_verdict(auth: &MaestroAuth, token: &str, awaited: &str) {
         assert!(begun_at.elapsed() < PATIENCE, "the verdict is still {verdict} instead of {awaited}");
         sleep(Duration::from_millis(2)).await;
     }
+}
+
+/// Lets this much time pass at once for the client, which takes its request in flight for lost.
+pub async fn jump(time: Duration) {
+    time::pause();
+    time::advance(time).await;
+    time::resume();
 }
 
 /// Waits until the condition holds.

@@ -45,6 +45,12 @@ pub struct Facts {
     pub page_size: usize,
     /// Answers 503 to these paths.
     pub failing: Vec<&'static str>,
+    /// Has no place for polls that are to be held.
+    pub crowded: bool,
+    /// How many it had no place for.
+    pub turned_away: usize,
+    /// Keeps those who ask for the roles waiting.
+    pub roles_delayed: bool,
     pub key_fetches: usize,
     pub role_fetches: usize,
     pub polls: usize,
@@ -74,6 +80,9 @@ impl FakeServer {
             lost_cursor: 410,
             page_size: 1000,
             failing: Vec::new(),
+            crowded: false,
+            turned_away: 0,
+            roles_delayed: false,
             key_fetches: 0,
             role_fetches: 0,
             polls: 0,
@@ -145,8 +154,10 @@ async fn jwks(state: Data<State>) -> HttpResponse {
 }
 
 async fn roles(state: Data<State>, request: HttpRequest) -> HttpResponse {
-    let mut facts = state.facts();
-    facts.role_fetches += 1;
+    let mut changes = state.changed.subscribe();
+    state.facts().role_fetches += 1;
+    let _ = changes.wait_for(|()| !state.facts().roles_delayed).await;
+    let facts = state.facts();
     if !is_authenticated(&request) {
         return HttpResponse::Unauthorized().finish();
     }
@@ -172,6 +183,10 @@ async fn revocations(state: Data<State>, request: HttpRequest, poll: Query<Poll>
         let mut facts = state.facts();
         facts.polls += 1;
         facts.last_wait = poll.wait;
+        if facts.crowded && poll.wait > 0 {
+            facts.turned_away += 1;
+            return HttpResponse::ServiceUnavailable().insert_header((header::RETRY_AFTER, "2")).finish();
+        }
         facts.history
     };
     let has_news = || {
