@@ -1,8 +1,8 @@
 //! The server's public keys.
 //!
 //! They are fetched when the service starts, when their `max-age` is over, when the feed revokes one or has to be read from its
-//! beginning, and when a token names a key that is not known. One task fetches, so that there is one fetch at a time and none is lost when a client hangs up;
-//! unknown keys cause at most one fetch in a cool-down. Keys are kept while the server is down.
+//! beginning, and when a token names a key that is not known. One task fetches, so that there is one fetch at a time and none
+//! is lost when a client hangs up; unknown keys cause at most one fetch in a cool-down. Keys are kept while the server is down.
 
 mod jwks;
 

@@ -46,7 +46,7 @@ async fn a_client_without_a_place_asks_a_few_times_in_a_second() {
     let polls = || scene.server.facts(|facts| facts.polls);
     let (begun_at, before) = (Instant::now(), polls());
     until("it has asked three times more", || polls() >= before + 3).await;
-    assert!(begun_at.elapsed() >= Duration::from_millis(450), "{:?}", begun_at.elapsed());
+    assert!(begun_at.elapsed() >= Duration::from_millis(250), "{:?}", begun_at.elapsed());
 }
 
 #[tokio::test]
