@@ -31,6 +31,8 @@ const RESET_SESSIONS: &str =
 const SESSION: &str = "('00000000-0000-7000-8000-' || lpad(:client_id, 12, '0'))::uuid";
 const ROTATION: &str = "SELECT query FROM pg_stat_activity
     WHERE application_name = 'maestro-auth' AND query LIKE '%counter = counter + 1%' LIMIT 1";
+/// The key that signs, and that the server demands for each refresh.
+const KEY: &str = "SELECT kid FROM signing_keys LIMIT 1";
 const NOW: &str = "SELECT floor(extract(epoch FROM now()) * 1000000)::bigint";
 
 /// Nothing is pinned: everybody shares the cores, as on a small machine.
@@ -100,7 +102,8 @@ fn script(storage: &Storage, server: &Server, tokens: &mut Tokens) -> Result<Str
         .replace("$1", SESSION)
         .replace("$2", ":counter")
         .replace("$3", ":now")
-        .replace("$4", ":bought_after");
+        .replace("$4", ":bought_after")
+        .replace("$5", &format!("'{}'", storage.query(KEY)?));
     ensure!(!script.contains('$'), "the statement that spends a counter has other parameters: {seen}");
     Ok(format!("{script} \\gset\n"))
 }
