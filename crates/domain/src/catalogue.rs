@@ -185,12 +185,11 @@ impl RoleCatalogue {
         name: PermissionName,
         description: Description,
     ) -> Result<Self, CatalogueError> {
-        let built_in = self.permissions.get(&name).is_some_and(|permission| permission.built_in);
-        if built_in {
+        if self.permissions.get(&name).is_some_and(|permission| permission.built_in) {
             return Err(CatalogueError::BuiltIn);
         }
         let mut changed = self.clone();
-        changed.permissions.insert(name.clone(), Permission { name, description, built_in });
+        changed.permissions.insert(name.clone(), Permission { name, description, built_in: false });
         if changed.permissions.len() > Self::MAX_PERMISSIONS {
             return Err(CatalogueError::TooMany);
         }

@@ -72,6 +72,11 @@ impl From<AuthorizeError> for AdminError {
     }
 }
 
+/// Names as the audit trail tells them.
+fn words<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(" ")
+}
+
 /// How often an order is tried again when somebody else has changed what it rests on.
 const MAX_TRIES: usize = 8;
 

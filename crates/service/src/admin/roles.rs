@@ -6,7 +6,7 @@ use maestro_auth_domain::{
 };
 use maestro_auth_ports::{CatalogueChange, CatalogueOutcome, StoreResult, StoredCatalogue};
 
-use super::{AdminError, MAX_TRIES};
+use super::{AdminError, MAX_TRIES, words};
 use crate::audit::Event;
 use crate::register::is_assignable;
 use crate::{AuthService, Caller, TENANT};
@@ -101,7 +101,7 @@ impl AuthService {
             let roles = &self.stores.roles;
             match roles.change_catalogue(TENANT, change.clone(), *revision, when, effects).await? {
                 CatalogueOutcome::Changed(_) => {
-                    self.note_changed_roles(when);
+                    self.note(Revoked::RoleDefinitions, when);
                     return Ok((before.clone(), planned.after));
                 }
                 CatalogueOutcome::RoleHeld => return Err(AdminError::RoleHeld),
@@ -141,10 +141,6 @@ impl AuthService {
             }
         }
     }
-
-    fn note_changed_roles(&self, when: RevocationTime) {
-        self.note(Revoked::RoleDefinitions, when);
-    }
 }
 
 /// How long the feed tells of a change: long enough for a service that was cut off, and goes on where it stood. They are few.
@@ -154,8 +150,4 @@ const TOLD_FOR: Duration = Duration::from_hours(30 * 24);
 struct Change<'a> {
     after: RoleCatalogue,
     event: Event<'a>,
-}
-
-fn words<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    names.collect::<Vec<_>>().join(" ")
 }

@@ -2,7 +2,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use maestro_auth_domain::{Action, ClientId, DisplayName, PermissionName, Permissions, Service, Subject};
 use maestro_auth_ports::{CreateServiceOutcome, StoreResult};
 
-use super::{AdminError, MAX_TRIES};
+use super::{AdminError, MAX_TRIES, words};
 use crate::audit::Event;
 use crate::{AuthService, Caller, TENANT};
 
@@ -28,11 +28,10 @@ impl AuthService {
                 return Err(AdminError::UnknownPermission(unknown.clone()));
             }
             self.demand_all(&by, &service.permissions, &catalogue.catalogue, now)?;
-            let names = service.permissions.iter().map(PermissionName::as_str).collect::<Vec<_>>();
             let event = Event::new(Action::ServiceCreated, by.actor(), by.origin())
                 .about(Subject::Service(id))
                 .with("name", service.name.as_str())
-                .with("permissions", names.join(" "));
+                .with("permissions", words(service.permissions.iter().map(PermissionName::as_str)));
             let (services, effects) = (&self.stores.services, self.effects(now, event));
             match services.create_service(service.clone(), hash, catalogue.revision, effects).await? {
                 CreateServiceOutcome::Created => return Ok((service, secret)),

@@ -1,6 +1,6 @@
 use maestro_auth_domain::{
-    Action, DisplayName, Email, NewPassword, NewUser, Permissions, RevocationTime, Revoked, RoleCatalogue,
-    RoleName, Roles, Subject, Timestamp, User, UserChange, UserFilter, UserId,
+    Action, DisplayName, Email, NewPassword, NewUser, Permissions, Revoked, RoleCatalogue, RoleName, Roles,
+    Subject, Timestamp, User, UserChange, UserFilter, UserId,
 };
 use maestro_auth_ports::{
     CreateOutcome, DeleteOutcome, HashError, SetPasswordOutcome, StoreResult, StoredCatalogue, UpdateOutcome,
@@ -112,7 +112,8 @@ impl AuthService {
             let asked = self.clock.monotonic();
             match self.stores.users.update(&seen, change.clone(), checked, when, effects).await? {
                 UpdateOutcome::Done(user) => {
-                    self.note_generation(&user, when);
+                    // What is older was refused before if nothing has changed.
+                    self.note(Revoked::User { user: user.id, min_generation: user.generation }, when);
                     self.principals.remember_user(user.clone(), asked);
                     return Ok(UserView::of(user, &catalogue.catalogue));
                 }
@@ -208,11 +209,6 @@ impl AuthService {
         self.demand_all(by, &catalogue.permissions_of(roles), catalogue, now)
     }
 
-    /// Refuses what is older than the user's present generation. That was refused before if nothing has changed.
-    fn note_generation(&self, user: &User, when: RevocationTime) {
-        self.note(Revoked::User { user: user.id, min_generation: user.generation }, when);
-    }
-
     /// The user that comes of an account made at `now`. Hashes its password.
     pub(crate) async fn new_user(&self, account: NewAccount, now: Timestamp) -> Result<NewUser, HashError> {
         Ok(NewUser {
@@ -243,6 +239,6 @@ fn updated<'a>(by: &'a Caller, seen: &User, change: &UserChange) -> Event<'a> {
     event
 }
 
-pub(super) fn names(roles: &Roles) -> String {
+fn names(roles: &Roles) -> String {
     roles.iter().map(RoleName::as_str).collect::<Vec<_>>().join(",")
 }

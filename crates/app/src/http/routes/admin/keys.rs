@@ -2,7 +2,6 @@
 
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use futures_util::TryFutureExt;
 use maestro_auth_domain::{KeyId, Timestamp};
 use maestro_auth_ports::PublicKey;
 use maestro_auth_service::{AuthService, KeyState};
@@ -10,12 +9,12 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::refusal;
+use super::carried_out;
 use crate::http::access::Caller;
 use crate::http::openapi::{BodyProblems, UnknownProblems};
 use crate::http::page::{Asked, Page, PageParams};
 use crate::http::query::Query;
-use crate::http::{ApiError, Fields, HttpState, body, in_time};
+use crate::http::{ApiError, Fields, HttpState, body};
 
 const NOUN: &str = "key";
 
@@ -100,7 +99,7 @@ pub(in crate::http) async fn rotate(
 ) -> Result<HttpResponse, ApiError> {
     let at_once = at_once(body::optional(&request, payload).await?)?;
     let rotated = state.auth.rotate_key(&caller, at_once);
-    let key = in_time(rotated.map_err(|error| refusal(error, NOUN, &[]))).await?;
+    let key = carried_out(rotated, NOUN, &[]).await?;
     Ok(HttpResponse::Created().json(shown(&key, &state.auth)))
 }
 
@@ -123,7 +122,7 @@ pub(in crate::http) async fn revoke(
     let key = request.match_info().get("kid").and_then(KeyId::parse);
     let key = key.ok_or_else(|| ApiError::no_such(NOUN))?;
     let revoked = state.auth.revoke_key(&caller, key);
-    in_time(revoked.map_err(|error| refusal(error, NOUN, &[]))).await?;
+    carried_out(revoked, NOUN, &[]).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

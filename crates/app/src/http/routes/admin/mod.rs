@@ -7,14 +7,24 @@ pub(in crate::http) mod roles;
 pub(in crate::http) mod services;
 pub(in crate::http) mod users;
 
+use futures_util::TryFutureExt;
 use maestro_auth_domain::CatalogueError;
 use maestro_auth_service::AdminError;
 
 use crate::http::error::FieldError;
-use crate::http::{ApiError, ErrorCode};
+use crate::http::{ApiError, ErrorCode, in_time};
 
 /// One of the lists of names in a request body, in the client's own order.
 type Sent<'a> = (&'static str, Vec<&'a str>);
+
+/// Awaits an order, and tells the client why it was not carried out if so.
+async fn carried_out<T>(
+    order: impl Future<Output = Result<T, AdminError>>,
+    noun: &'static str,
+    sent: &[Sent<'_>],
+) -> Result<T, ApiError> {
+    in_time(order.map_err(|error| refusal(error, noun, sent))).await
+}
 
 /// What a client is told of an order that was not carried out. `noun` is what the order was about, and `sent` are the lists that
 /// it brought, so that the answer can point to the item at fault.

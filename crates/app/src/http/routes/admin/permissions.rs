@@ -2,12 +2,11 @@
 
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use futures_util::TryFutureExt;
 use maestro_auth_domain::{Description, Permission, PermissionName};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::refusal;
+use super::carried_out;
 use crate::http::access::Caller;
 use crate::http::openapi::{CatalogueDeleteProblems, CataloguePutProblems};
 use crate::http::page::{Asked, Page, PageParams};
@@ -87,7 +86,7 @@ pub(in crate::http) async fn put(
     let description = fields.finish(|| Some(description))?;
 
     let put = state.auth.put_permission(&caller, name, description);
-    let (permission, is_new) = in_time(put.map_err(|error| refusal(error, NOUN, &[]))).await?;
+    let (permission, is_new) = carried_out(put, NOUN, &[]).await?;
     let mut answer = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(answer.json(shown(&permission)))
 }
@@ -108,7 +107,7 @@ pub(in crate::http) async fn delete(
 ) -> Result<HttpResponse, ApiError> {
     let name = path_id::name(&request, NOUN, PermissionName::parse)?;
     let deleted = state.auth.delete_permission(&caller, &name);
-    in_time(deleted.map_err(|error| refusal(error, NOUN, &[]))).await?;
+    carried_out(deleted, NOUN, &[]).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -2,12 +2,11 @@
 
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use futures_util::TryFutureExt;
 use maestro_auth_domain::{Description, PermissionName, Permissions, Role, RoleDefinition, RoleName};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Sent, refusal};
+use super::{Sent, carried_out};
 use crate::http::access::Caller;
 use crate::http::openapi::{CatalogueDeleteProblems, CataloguePutProblems, UnknownProblems};
 use crate::http::page::{Asked, Page, PageParams};
@@ -128,8 +127,8 @@ pub(in crate::http) async fn put(
         ("permissions", permissions.iter().map(PermissionName::as_str).collect()),
         ("inherits", inherits.iter().map(RoleName::as_str).collect()),
     ];
-    let put = state.auth.put_role(&caller, role).map_err(|error| refusal(error, NOUN, &sent));
-    let (role, is_new) = in_time(put).await?;
+    let put = state.auth.put_role(&caller, role);
+    let (role, is_new) = carried_out(put, NOUN, &sent).await?;
     let mut answer = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(answer.json(shown(&role)))
 }
@@ -150,7 +149,7 @@ pub(in crate::http) async fn delete(
 ) -> Result<HttpResponse, ApiError> {
     let name = path_id::name(&request, NOUN, RoleName::parse)?;
     let deleted = state.auth.delete_role(&caller, &name);
-    in_time(deleted.map_err(|error| refusal(error, NOUN, &[]))).await?;
+    carried_out(deleted, NOUN, &[]).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

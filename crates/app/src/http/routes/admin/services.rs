@@ -2,12 +2,11 @@
 
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use futures_util::TryFutureExt;
 use maestro_auth_domain::{ClientId, DisplayName, PermissionName, Permissions, Service};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Sent, refusal};
+use super::{Sent, carried_out};
 use crate::http::access::Caller;
 use crate::http::openapi::{CataloguePutProblems, UnknownProblems};
 use crate::http::page::{Asked, Page, PageParams};
@@ -102,7 +101,7 @@ pub(in crate::http) async fn create(
 
     let sent: [Sent<'_>; 1] = [("permissions", permissions.iter().map(PermissionName::as_str).collect())];
     let created = state.auth.create_service(&caller, name, permissions.iter().cloned().collect());
-    let (service, client_secret) = in_time(created.map_err(|error| refusal(error, NOUN, &sent))).await?;
+    let (service, client_secret) = carried_out(created, NOUN, &sent).await?;
     let body = NewServiceBody { service: shown(&service), client_secret: &client_secret };
     Ok(HttpResponse::Created().json(body))
 }
@@ -122,7 +121,7 @@ pub(in crate::http) async fn get(
 ) -> Result<HttpResponse, ApiError> {
     let id = path_id::required::<ClientId>(&request, NOUN)?;
     let found = state.auth.find_service(id);
-    let service = in_time(found.map_err(|error| refusal(error, NOUN, &[]))).await?;
+    let service = carried_out(found, NOUN, &[]).await?;
     Ok(HttpResponse::Ok().json(shown(&service)))
 }
 
@@ -142,7 +141,7 @@ pub(in crate::http) async fn delete(
 ) -> Result<HttpResponse, ApiError> {
     let id = path_id::required::<ClientId>(&request, NOUN)?;
     let deleted = state.auth.delete_service(&caller, id);
-    in_time(deleted.map_err(|error| refusal(error, NOUN, &[]))).await?;
+    carried_out(deleted, NOUN, &[]).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -2,14 +2,13 @@
 
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use futures_util::TryFutureExt;
 use maestro_auth_domain::{
     DisplayName, Email, Password, PasswordPolicy, RoleName, Roles, UserChange, UserFilter, UserId, Violation,
 };
 use maestro_auth_service::{NewAccount, UserView};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Sent, refusal};
+use super::{Sent, carried_out};
 use crate::http::access::Caller;
 use crate::http::openapi::{UnknownProblems, UserCreateProblems, UserDeleteProblems, UserUpdateProblems};
 use crate::http::page::{Asked, Page, PageParams};
@@ -119,7 +118,7 @@ pub(in crate::http) async fn create(
     let roles = account.roles.clone();
 
     let created = state.auth.create_user(&caller, account);
-    let user = in_time(created.map_err(|error| refusal(error, NOUN, &[sent(&roles)]))).await?;
+    let user = carried_out(created, NOUN, &[sent(&roles)]).await?;
     Ok(HttpResponse::Created().json(shown(&user)))
 }
 
@@ -139,7 +138,7 @@ pub(in crate::http) async fn get(
 ) -> Result<HttpResponse, ApiError> {
     let id = path_id::required::<UserId>(&request, NOUN)?;
     let found = state.auth.find_user(&caller, id);
-    let user = in_time(found.map_err(|error| refusal(error, NOUN, &[]))).await?;
+    let user = carried_out(found, NOUN, &[]).await?;
     Ok(HttpResponse::Ok().json(shown(&user)))
 }
 
@@ -168,7 +167,7 @@ pub(in crate::http) async fn update(
 
     let updated = state.auth.update_user(&caller, id, change);
     let sent: Vec<Sent<'_>> = roles.iter().map(sent).collect();
-    let user = in_time(updated.map_err(|error| refusal(error, NOUN, &sent))).await?;
+    let user = carried_out(updated, NOUN, &sent).await?;
     Ok(HttpResponse::Ok().json(shown(&user)))
 }
 
@@ -188,7 +187,7 @@ pub(in crate::http) async fn delete(
 ) -> Result<HttpResponse, ApiError> {
     let id = path_id::required::<UserId>(&request, NOUN)?;
     let deleted = state.auth.delete_user(&caller, id);
-    in_time(deleted.map_err(|error| refusal(error, NOUN, &[]))).await?;
+    carried_out(deleted, NOUN, &[]).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -208,7 +207,7 @@ pub(in crate::http) async fn end_sessions(
 ) -> Result<HttpResponse, ApiError> {
     let id = path_id::required::<UserId>(&request, NOUN)?;
     let ended = state.auth.end_sessions_of(&caller, id);
-    in_time(ended.map_err(|error| refusal(error, NOUN, &[]))).await?;
+    carried_out(ended, NOUN, &[]).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
